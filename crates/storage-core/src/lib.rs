@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod capabilities;
+mod checksum;
+mod error;
+mod key;
+mod layer;
+mod location;
+mod meta;
+mod options;
+mod pattern;
+mod progress;
+mod provider;
+mod range;
+mod retry;
+mod store;
+
+pub use backend::{
+    Backend, BoxFuture, ByteStream, Lister, Page, Part, Payload, ReadResponse, Target, Upload, body,
+};
+pub use capabilities::{Capabilities, Durability, Level, Limits};
+pub use checksum::{Algorithm, Checksum, Checksums, Hasher, Hashers};
+pub use error::{Error, ErrorKind, Operation, Result, Retry, Scope};
+pub use key::{Key, MAX_KEY_BYTES, Prefix};
+pub use layer::Layer;
+pub use location::Location;
+pub use meta::{Attributes, ETag, FileKind, Metadata, UnixAttributes, Version};
+pub use options::{
+    Change, CleanupReport, Condition, CopyOptions, CopyRequest, DeleteTarget, Directory, Entry, ListOptions,
+    ListRequest, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions, StatOptions, StatRequest,
+    WriteOptions, WriteRequest,
+};
+pub use pattern::Pattern;
+pub use progress::{Event, Progress};
+pub use provider::{Opened, OptionSpec, Options, Provider, Registry};
+pub use range::ByteRange;
+pub use retry::{RetryPolicy, Timeouts};
+pub use store::{Listing, ReadOutcome, Reader, Store, Writer};

@@ -1,0 +1,205 @@
+//! Opening stores by URL: a provider describes a backend, a registry is a plain list of providers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::backend::{Backend, BoxFuture};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::key::{Key, Prefix};
+use crate::location::Location;
+use crate::store::Store;
+
+/// What a backend crate offers to programs: schemes, options and how to open. A `const` in the crate's root.
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_structs)] // a provider is written as a literal, out of tree too
+pub struct Provider {
+    /// The name, such as `fs`.
+    pub name: &'static str,
+    /// What it reaches, as a line of a table.
+    pub description: &'static str,
+    /// The URL schemes it answers to, the preferred one first.
+    pub schemes: &'static [&'static str],
+    /// The options it takes.
+    pub options: &'static [OptionSpec],
+    /// Opens the directory at a location. The options hold only names of `options`.
+    pub open: fn(Location, Options) -> BoxFuture<'static, Result<Opened>>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("name", &self.name)
+            .field("schemes", &self.schemes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One option of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // written as a literal, out of tree too
+pub struct OptionSpec {
+    /// The name, in lower case with `_`.
+    pub name: &'static str,
+    /// What it does, and its default.
+    pub help: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+}
+
+/// What a provider opened.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs)] // what opening gives is these two
+pub struct Opened {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// Where in it the location stands; the root if the backend itself was opened there.
+    pub prefix: Prefix,
+}
+
+/// Option names and values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options(BTreeMap<String, String>);
+
+impl Options {
+    /// No option.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an option.
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// The value of an option.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The value of an option as `true` or `false`, or `default`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for any other text.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool> {
+        self.choice(name, &[("true", true), ("false", false)], default)
+    }
+
+    /// The value of an option as one of `choices`, or `default`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] that names the choices.
+    pub fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)], default: T) -> Result<T> {
+        let Some(value) = self.get(name) else { return Ok(default) };
+        choices.iter().find(|(text, _)| *text == value).map(|(_, choice)| *choice).ok_or_else(|| {
+            let texts: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
+            let message = format!("option `{name}` is `{value}`; it takes {}", texts.join(", "));
+            Error::new(ErrorKind::InvalidConfig, message)
+        })
+    }
+
+    fn check(&self, provider: &Provider) -> Result<()> {
+        let Some(wrong) = self.0.keys().find(|k| !provider.options.iter().any(|o| o.name == k.as_str()))
+        else {
+            return Ok(());
+        };
+        let names = provider.options.iter().map(|o| o.name);
+        Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("`{}` has no option `{wrong}`{}", provider.name, suggest(wrong, names)),
+        ))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Options {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(options: I) -> Self {
+        Self(options.into_iter().map(|(n, v)| (n.into(), v.into())).collect())
+    }
+}
+
+/// The providers that a program knows: a plain value, no global.
+///
+/// ```
+/// use storage_core::{ErrorKind, Options, Registry};
+/// use storage_memory::PROVIDER;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> storage_core::Result<()> {
+/// let registry = Registry::new([PROVIDER]);
+/// let store = registry.open("memory:///some/place", Options::new()).await?;
+/// assert_eq!(store.prefix().as_str(), "some/place/");
+///
+/// let unknown = registry.open("memroy:///x", Options::new()).await.expect_err("a typing error");
+/// assert_eq!(unknown.kind(), ErrorKind::InvalidConfig);
+/// assert!(unknown.to_string().contains("did you mean `memory`?"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    providers: Vec<Provider>,
+}
+
+impl Registry {
+    /// A registry of these providers.
+    pub fn new(providers: impl IntoIterator<Item = Provider>) -> Self {
+        Self { providers: providers.into_iter().collect() }
+    }
+
+    /// The providers, in the order given.
+    pub fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
+    /// The provider of a scheme.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] that names what there is.
+    pub fn provider(&self, scheme: &str) -> Result<&Provider> {
+        self.providers.iter().find(|p| p.schemes.contains(&scheme)).ok_or_else(|| {
+            let schemes = || self.providers.iter().flat_map(|p| p.schemes.iter().copied());
+            let known: Vec<&str> = schemes().collect();
+            let hint = suggest(scheme, schemes());
+            let message = format!("nothing here opens `{scheme}://`{hint}; there is {}", known.join(", "));
+            Error::new(ErrorKind::InvalidConfig, message).with_operation(Operation::Open)
+        })
+    }
+
+    /// Opens the directory at a URL as a store: keys are relative to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for a malformed URL, an unknown scheme or option; the provider's own.
+    pub async fn open(&self, url: &str, options: Options) -> Result<Store> {
+        self.open_location(Location::parse(url)?, options).await
+    }
+
+    /// Opens the store around the object at a URL, and gives its key in there.
+    ///
+    /// # Errors
+    /// As [`open`](Registry::open), and [`ErrorKind::InvalidInput`] if the URL names no object.
+    pub async fn open_object(&self, url: &str, options: Options) -> Result<(Store, Key)> {
+        let (parent, name) = Location::parse(url)?.split_object()?;
+        Ok((self.open_location(parent, options).await?, name))
+    }
+
+    /// Opens the directory at a location.
+    ///
+    /// # Errors
+    /// As [`open`](Registry::open).
+    pub async fn open_location(&self, location: Location, options: Options) -> Result<Store> {
+        let provider = self.provider(location.scheme())?;
+        options.check(provider).map_err(|e| e.with_operation(Operation::Open))?;
+        let opened =
+            (provider.open)(location, options).await.map_err(|e| e.with_operation(Operation::Open))?;
+        Ok(Store::from_arc(opened.backend).scoped(&opened.prefix))
+    }
+}
+
+/// `; did you mean …?` for the nearest of `known`, or nothing if none is near.
+fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .min()
+        .map_or_else(String::new, |(_, name)| format!(", did you mean `{name}`?"))
+}

@@ -1,0 +1,194 @@
+//! Retry by idempotency with a budget in time, and timeouts on silence (clauses ERR-3 and TIME-1).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Retry};
+
+/// When to try again and for how long.
+///
+/// Waits grow from `base` by doubling up to `cap`, each drawn evenly from zero to that bound ("full jitter"), so that
+/// clients that failed together do not return together. A service's `Retry-After` is a lower bound of the wait. The
+/// budget counts from the first failure without progress: a long transfer that keeps moving never runs out of it.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// No further try starts after this long.
+    pub budget: Duration,
+    /// No more tries than this in a row without progress.
+    pub attempts: u32,
+    /// The bound of the first wait.
+    pub base: Duration,
+    /// The largest bound of a wait.
+    pub cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            budget: Duration::from_secs(120),
+            attempts: 10,
+            base: Duration::from_millis(100),
+            cap: Duration::from_secs(20),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One try only.
+    pub fn none() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+
+    /// Sets the budget.
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets the most tries in a row.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// Sets the bounds of the first and of the longest wait.
+    pub fn waits(mut self, base: Duration, cap: Duration) -> Self {
+        self.base = base;
+        self.cap = cap;
+        self
+    }
+}
+
+/// How long silence is taken.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands. Backends that connect read it from their own configuration.
+    pub connect: Duration,
+    /// Until the answer to a request begins, and between two chunks of a body while the reader waits for one.
+    pub silence: Duration,
+    /// A part or a one-shot body counts as stalled when it goes slower than this many bytes per second, on top of
+    /// `silence`. Not a limit on the whole object.
+    pub slowest: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), silence: Duration::from_secs(60), slowest: 16 << 10 }
+    }
+}
+
+impl Timeouts {
+    /// Sets how long silence is taken.
+    pub fn silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
+    }
+
+    /// How long a request that carries `bytes` may take.
+    pub(crate) fn for_body(&self, bytes: u64) -> Duration {
+        self.silence + Duration::from_secs(bytes / self.slowest.max(1))
+    }
+}
+
+/// Whether a request may be repeated although it may have been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Applying it twice is the same as once.
+    Idempotent,
+    /// Only if it was surely not applied.
+    IfNotApplied,
+}
+
+/// The state of one run of tries.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    policy: RetryPolicy,
+    first_failure: Option<Instant>,
+    made: u32,
+}
+
+impl Attempts {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        Self { policy: policy.clone(), first_failure: None, made: 1 }
+    }
+
+    /// How many tries were made so far.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
+    }
+
+    /// Bytes moved: the budget starts anew.
+    pub(crate) fn progressed(&mut self) {
+        self.first_failure = None;
+        self.made = 1;
+    }
+
+    /// Decides what to do about `error`: the wait before the next try, or the error to give up with.
+    pub(crate) fn after(&mut self, error: Error, repeat: Repeat) -> Result<(Duration, Error), Error> {
+        let hopeless =
+            !error.is_retryable() || (repeat == Repeat::IfNotApplied && error.may_have_been_applied());
+        let since = *self.first_failure.get_or_insert_with(Instant::now);
+        let wait = self.wait(error.retry());
+        if hopeless || self.made >= self.policy.attempts || since.elapsed() + wait > self.policy.budget {
+            return Err(error.with_attempts(self.made));
+        }
+        self.made += 1;
+        Ok((wait, error))
+    }
+
+    fn wait(&self, advice: Retry) -> Duration {
+        let doublings = (self.made - 1).min(20);
+        let bound = self.policy.base.saturating_mul(1 << doublings).min(self.policy.cap);
+        let jittered = bound.mul_f64(fastrand::f64());
+        match advice {
+            Retry::After(at_least) => at_least + jittered,
+            _ => jittered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Attempts, Repeat, RetryPolicy};
+    use crate::error::{Error, ErrorKind, Retry};
+
+    fn unavailable() -> Error {
+        Error::new(ErrorKind::Unavailable, "down")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_after_the_attempts_and_says_how_many() {
+        let mut attempts = Attempts::new(&RetryPolicy::default().attempts(3));
+        assert!(attempts.after(unavailable(), Repeat::Idempotent).is_ok());
+        assert!(attempts.after(unavailable(), Repeat::Idempotent).is_ok());
+        let last = attempts.after(unavailable(), Repeat::Idempotent).expect_err("the third was the last");
+        assert_eq!(last.attempts(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_when_the_wait_would_pass_the_budget() {
+        let mut attempts = Attempts::new(&RetryPolicy::default().budget(Duration::from_secs(5)));
+        let slow = unavailable().with_retry(Retry::After(Duration::from_secs(6)));
+        assert!(attempts.after(slow, Repeat::Idempotent).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_at_least_what_the_service_asks_for() {
+        let mut attempts = Attempts::new(&RetryPolicy::default());
+        let slow = unavailable().with_retry(Retry::After(Duration::from_secs(3)));
+        let (wait, _) = attempts.after(slow, Repeat::Idempotent).expect("there is budget");
+        assert!(wait >= Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_a_possibly_applied_request_only_if_idempotent() {
+        let lost = || unavailable().maybe_applied();
+        assert!(Attempts::new(&RetryPolicy::default()).after(lost(), Repeat::Idempotent).is_ok());
+        assert!(Attempts::new(&RetryPolicy::default()).after(lost(), Repeat::IfNotApplied).is_err());
+    }
+}

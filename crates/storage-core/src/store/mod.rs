@@ -1,0 +1,222 @@
+//! The user's handle. Everything the contract promises that can be kept in one place is kept here.
+
+mod admit;
+mod change;
+mod copy;
+mod files;
+mod list;
+mod read;
+mod reader;
+mod write;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::{Backend, BoxFuture};
+use crate::capabilities::{Capabilities, Level};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::key::{Key, Prefix};
+use crate::layer::Layer;
+use crate::progress::{Event, Progress, Silent};
+use crate::retry::{Attempts, Repeat, RetryPolicy, Timeouts};
+
+pub use list::Listing;
+pub use read::ReadOutcome;
+pub use reader::Reader;
+pub use writer::Writer;
+
+/// A store of objects, as its user holds it: a backend, a prefix and policies. A clone is cheap and shares all three.
+///
+/// `Store` keeps the contract for every backend alike: it validates, scopes keys under the prefix, refuses what the
+/// backend does not declare before a byte is sent, verifies lengths, ranges, versions, order and checksums of what
+/// comes back, resumes broken reads, and repeats what may be repeated. See `docs/contract.md`.
+///
+/// Every operation can be cancelled by dropping its future (clause CXL-1).
+///
+/// ```
+/// use storage_core::{Key, ReadOptions, Store, WriteOptions};
+/// use storage_memory::Memory;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> storage_core::Result<()> {
+/// let store = Store::new(Memory::new());
+/// let key = Key::new("greeting.txt")?;
+/// store.write(&key, "hello, world", WriteOptions::new().content_type("text/plain")).await?;
+///
+/// let hello = store.read(&key, ReadOptions::new().range(0..5)).await?;
+/// assert_eq!(&hello.bytes[..], b"hello");
+/// assert_eq!(hello.metadata.size, 12);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    prefix: Prefix,
+}
+
+#[derive(Clone)]
+struct Shared {
+    backend: Arc<dyn Backend>,
+    capabilities: Capabilities,
+    retry: RetryPolicy,
+    timeouts: Timeouts,
+    progress: Arc<dyn Progress>,
+}
+
+impl Store {
+    /// A store on `backend`, with default policies.
+    pub fn new(backend: impl Backend) -> Self {
+        Self::from_arc(Arc::new(backend))
+    }
+
+    /// A store on a shared backend, with default policies.
+    pub fn from_arc(backend: Arc<dyn Backend>) -> Self {
+        let capabilities = backend.capabilities();
+        let shared = Shared {
+            backend,
+            capabilities,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+            progress: Arc::new(Silent),
+        };
+        Self { shared: Arc::new(shared), prefix: Prefix::root() }
+    }
+
+    /// The same store, seen from below `prefix`: keys are relative to it, and nothing outside it can be named.
+    pub fn scoped(&self, prefix: &Prefix) -> Self {
+        let joined = self.prefix.join(prefix);
+        // A prefix too long for any key makes every key too long: the error comes where a key is used.
+        let prefix = joined.unwrap_or_else(|_| prefix.clone());
+        Self { shared: self.shared.clone(), prefix }
+    }
+
+    /// The same store with `layer` around everything so far.
+    pub fn layer(&self, layer: &impl Layer) -> Self {
+        let backend = layer.wrap(self.shared.backend.clone());
+        self.with(|shared| {
+            shared.capabilities = backend.capabilities();
+            shared.backend = backend;
+        })
+    }
+
+    /// The same store with another retry policy.
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        self.with(|shared| shared.retry = retry)
+    }
+
+    /// The same store with other timeouts.
+    pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
+        self.with(|shared| shared.timeouts = timeouts)
+    }
+
+    /// The same store, telling its events to `progress`.
+    pub fn with_progress(&self, progress: Arc<dyn Progress>) -> Self {
+        self.with(|shared| shared.progress = progress)
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = (*self.shared).clone();
+        change(&mut shared);
+        Self { shared: Arc::new(shared), prefix: self.prefix.clone() }
+    }
+
+    /// The backend's name, such as `fs`.
+    pub fn backend_name(&self) -> &str {
+        self.shared.backend.name()
+    }
+
+    /// Where this store stands in its backend.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    /// What this store can do: the backend's capabilities, and what `Store` makes of them. A copy or rename that the
+    /// backend lacks is `Emulated`; delimiter and `start_after` always work.
+    pub fn capabilities(&self) -> Capabilities {
+        let mut capabilities = self.shared.capabilities.clone();
+        capabilities.copy = capabilities.copy.max(Level::Emulated);
+        capabilities.rename = capabilities.rename.max(Level::Emulated);
+        capabilities.list_delimiter = true;
+        capabilities.list_start_after = true;
+        capabilities
+    }
+
+    /// What the backend itself declares.
+    fn declared(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    fn backend(&self) -> &dyn Backend {
+        &*self.shared.backend
+    }
+
+    /// The backend's key for the user's.
+    fn full(&self, key: &Key) -> Result<Key> {
+        if self.prefix.is_root() { Ok(key.clone()) } else { self.prefix.key(key.as_str()) }
+    }
+
+    /// Adds to an error what the backend cannot know: its own name, the operation, and the key as the user named it.
+    fn explain(&self, error: Error, operation: Operation, name: &str) -> Error {
+        let error = error.with_operation(operation).with_backend(self.backend_name().to_owned());
+        if name.is_empty() { error } else { error.rename_key(name) }
+    }
+
+    /// Makes a request until it succeeds, cannot succeed, or the policy says stop. Each try gets `limit` to answer.
+    async fn attempt<'a, T>(
+        &self,
+        operation: Operation,
+        repeat: Repeat,
+        limit: Option<Duration>,
+        mut request: impl FnMut() -> BoxFuture<'a, Result<T>> + Send,
+    ) -> Result<T> {
+        let mut attempts = Attempts::new(&self.shared.retry);
+        loop {
+            let error = match within(limit, request()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            self.pause(operation, &mut attempts, error, repeat).await?;
+        }
+    }
+
+    /// Waits before the next try, or gives the error back.
+    async fn pause(
+        &self,
+        operation: Operation,
+        attempts: &mut Attempts,
+        error: Error,
+        repeat: Repeat,
+    ) -> Result<()> {
+        let (wait, error) = attempts.after(error, repeat)?;
+        self.shared.progress.event(Event::Retry { operation, error: &error, wait });
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        Some(self.shared.timeouts.silence)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("backend", &self.shared.backend)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives `future` this long. A request cut off may have been applied.
+async fn within<T>(limit: Option<Duration>, future: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let Some(limit) = limit else { return future.await };
+    match tokio::time::timeout(limit, future).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let message = format!("no answer within {limit:?}");
+            Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
+        }
+    }
+}
