@@ -86,7 +86,7 @@ pub struct Capabilities {
     pub rename: Level,
     /// Listings come in ascending byte order of the full key (clause LIST-2).
     pub list_sorted: bool,
-    /// The backend groups by a delimiter itself; else `Store` does.
+    /// The backend groups by the delimiter `/` itself; `Store` groups by any other.
     pub list_delimiter: bool,
     /// The backend starts after a key itself; else `Store` skips.
     pub list_start_after: bool,

@@ -267,9 +267,10 @@ impl WriteOptions {
 pub struct ListRequest {
     /// A raw byte prefix of the keys.
     pub prefix: Prefix,
-    /// Groups keys that share what stands between the prefix and the next delimiter.
+    /// Groups keys that share what stands between the prefix and the next delimiter. A backend is only ever asked to
+    /// group by `/`, and only where it declares `list_delimiter`.
     pub delimiter: Option<char>,
-    /// Only what sorts after this key.
+    /// Only entries whose names, common prefixes included, sort after this text.
     pub start_after: Option<String>,
     /// All versions and delete markers, newest first within a key.
     pub versions: bool,

@@ -51,7 +51,7 @@ impl MemoryLister {
             .range(range.clone())
             .find(|(_, all)| all.last().is_some_and(visible))
             .map(|(name, _)| name);
-        let directories = self.request.directories || self.request.delimiter == Some('/');
+        let directories = self.request.directories || self.request.delimiter.is_some();
         let prefix = self.request.prefix.as_str().as_bytes();
         let directory = directories
             .then(|| state.directories.range(range).map(|(name, _)| name).find(|name| *name != prefix))

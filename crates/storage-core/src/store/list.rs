@@ -72,7 +72,7 @@ impl Store {
         request.prefix = self.prefix.join(prefix)?;
         request.start_after = request.start_after.map(|after| format!("{}{after}", self.prefix));
         let rules = Rules { request: request.clone(), sorted: self.declared().list_sorted };
-        if !self.declared().list_delimiter {
+        if !self.groups_itself(&request) {
             request.delimiter = None;
         }
         if !self.declared().list_start_after {
@@ -89,6 +89,11 @@ impl Store {
             grouped: HashSet::new(),
             listed: prefix.clone(),
         })
+    }
+
+    /// Whether the backend groups by the delimiter asked for.
+    fn groups_itself(&self, request: &ListRequest) -> bool {
+        self.declared().list_delimiter && request.delimiter == Some('/')
     }
 
     /// Walks the tree under `prefix`: every object, and before the first one of each directory the directory itself,
@@ -249,7 +254,7 @@ impl Pages {
     /// Groups by the delimiter where the backend does not.
     fn group(&mut self, entry: Entry) -> Result<Option<Entry>> {
         let Some(delimiter) = self.rules.request.delimiter else { return Ok(Some(entry)) };
-        if self.store.declared().list_delimiter {
+        if self.store.groups_itself(&self.rules.request) {
             return Ok(Some(entry));
         }
         let start = self.rules.request.prefix.as_str().len();

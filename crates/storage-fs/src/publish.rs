@@ -1,0 +1,87 @@
+//! Giving a staged file its name, in one step, under the condition asked for (clauses WRITE-1 and WRITE-4).
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FileType, RenameFlags, linkat, renameat, renameat_with};
+use rustix::io::Errno;
+use storage_core::{Condition, ETag, Error, ErrorKind, Result};
+
+use crate::error::{doing, from_errno};
+use crate::lock;
+use crate::path::Place;
+use crate::root::Root;
+use crate::stage::Staged;
+use crate::stat;
+
+/// Moves the staged file to its place. After an error nothing has changed, unless the error says otherwise.
+pub(crate) fn publish(root: &Root, staged: &Staged, place: Place<'_>, condition: &Condition) -> Result<()> {
+    let directory = &staged.directory;
+    let moved = under(root, directory, place.name, condition, || match condition {
+        Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
+        _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
+    });
+    moved?;
+    staged.forget();
+    root.sync_directory(directory)
+}
+
+/// Runs `change` on the entry `name` while its condition holds. A condition on an ETag is checked and acted on with
+/// the directory's lock held alone, everything else with a share of it: among users of this library on one machine
+/// the condition is exact.
+pub(crate) fn under<T>(
+    root: &Root,
+    directory: &OwnedFd,
+    name: &str,
+    condition: &Condition,
+    change: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let Condition::IfMatch(expected) = condition else {
+        lock::share(directory);
+        let result = change();
+        lock::release(directory);
+        return result;
+    };
+    lock::exclude(directory)?;
+    let result = matches(root, directory, name, expected).and_then(|()| change());
+    lock::release(directory);
+    result
+}
+
+fn matches(root: &Root, directory: &OwnedFd, name: &str, expected: &ETag) -> Result<()> {
+    match root.stat_at(directory, name) {
+        Ok(found) if stat::etag(&found) == *expected => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::PreconditionFailed, "the ETag is another one")),
+        Err(Errno::NOENT) => Err(Error::new(ErrorKind::PreconditionFailed, "there is no object")),
+        Err(errno) => Err(from_errno(errno, "look at the destination")),
+    }
+}
+
+/// Moves an entry to a name that must not exist.
+pub(crate) fn move_absent(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<()> {
+    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+        // Network volumes know no such rename, but a hard link does not replace either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            linkat(from, old, to, new, AtFlags::empty()).map_err(|errno| absent(errno, to, new))?;
+            rustix::fs::unlinkat(from, old, AtFlags::empty()).map_err(doing("remove the old name"))
+        }
+        result => result.map_err(|errno| absent(errno, to, new)),
+    }
+}
+
+fn absent(errno: Errno, directory: &OwnedFd, name: &str) -> Error {
+    let found = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    let a_directory = found.is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
+    match errno {
+        Errno::EXIST if a_directory => from_errno(Errno::ISDIR, "publish"),
+        errno => from_errno(errno, "publish"),
+    }
+}
+
+/// The error of a rename that may replace.
+pub(crate) fn replacing(errno: Errno) -> Error {
+    match errno {
+        // A directory cannot be replaced by a file, whatever the volume calls it.
+        Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR => from_errno(Errno::ISDIR, "publish"),
+        errno => from_errno(errno, "publish"),
+    }
+}

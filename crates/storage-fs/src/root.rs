@@ -1,0 +1,160 @@
+//! The root directory and the ways below it. Nothing outside can be reached, also while links are swapped (KEY-4).
+//!
+//! The kernel itself confines every look-up (`openat2` with `RESOLVE_BENEATH`). On kernels and sandboxes without it
+//! the way is walked segment by segment with `O_NOFOLLOW`, so that no link is followed at all.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, statat};
+use rustix::io::Errno;
+use storage_core::Result;
+
+use crate::config::{Config, Symlinks};
+use crate::error::{doing, from_errno};
+use crate::path::Place;
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+#[derive(Debug)]
+pub(crate) struct Root {
+    fd: OwnedFd,
+    pub(crate) config: Config,
+}
+
+impl Root {
+    pub(crate) fn open(config: Config) -> Result<Self> {
+        let name = |e: storage_core::Error| e.with_name(config.root.display().to_string());
+        if config.create {
+            std::fs::create_dir_all(&config.root).map_err(|e| {
+                name(from_errno(Errno::from_io_error(&e).unwrap_or(Errno::IO), "make the root"))
+            })?;
+        }
+        let fd = rustix::fs::open(&config.root, DIRECTORY, Mode::empty()).map_err(|errno| {
+            name(match errno {
+                Errno::NOENT => {
+                    storage_core::Error::new(storage_core::ErrorKind::NotFound, "no such directory")
+                }
+                Errno::NOTDIR => {
+                    storage_core::Error::new(storage_core::ErrorKind::InvalidInput, "this is not a directory")
+                }
+                errno => from_errno(errno, "open the root"),
+            })
+        })?;
+        Ok(Self { fd, config })
+    }
+
+    pub(crate) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    pub(crate) fn follows(&self) -> bool {
+        self.config.symlinks == Symlinks::Follow
+    }
+
+    /// Opens what stands at `path` below the root; the empty path is the root.
+    pub(crate) fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { "." } else { path };
+        self.resolve(path, flags | OFlags::CLOEXEC)
+    }
+
+    /// Opens a directory below the root.
+    pub(crate) fn open_directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.open_at(path, DIRECTORY)
+    }
+
+    /// Opens the directory at `path`, making it and its parents where they are missing.
+    pub(crate) fn make_directory(&self, path: &str) -> Result<OwnedFd> {
+        match self.open_directory(path) {
+            Err(Errno::NOENT) if !path.is_empty() => {}
+            result => return result.map_err(doing("open the directory")),
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = self.make_directory(parent)?;
+        match mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => self.sync_directory(&parent)?,
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(from_errno(errno, "make the directory")),
+        }
+        self.open_directory(path).map_err(doing("open the new directory"))
+    }
+
+    /// Stats a name, never through a last link.
+    pub(crate) fn stat_at(&self, directory: &OwnedFd, name: &str) -> Result<Stat, Errno> {
+        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Stats what a path leads to, through links only as the policy has it.
+    pub(crate) fn stat_path(&self, path: &str) -> Result<Stat, Errno> {
+        fstat(self.open_at(path, OFlags::PATH)?)
+    }
+
+    /// Opens the directory of a place.
+    pub(crate) fn parent(&self, place: Place<'_>) -> Result<OwnedFd, Errno> {
+        self.open_directory(place.directory)
+    }
+
+    pub(crate) fn sync_directory(&self, directory: &OwnedFd) -> Result<()> {
+        if !self.config.fsync {
+            return Ok(());
+        }
+        match rustix::fs::fsync(directory) {
+            // Some volumes know no sync of a directory; they order their metadata themselves.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(from_errno(errno, "sync the directory").maybe_applied()),
+        }
+    }
+
+    fn resolve(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        if !self.follows() {
+            resolve |= ResolveFlags::NO_SYMLINKS;
+        }
+        // The kernel asks to look again when something moved meanwhile; who moves things for ever gets the error.
+        for _ in 0..1000 {
+            match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::NOSYS) => return self.walk(path, flags),
+                result => return result,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Segment by segment, through no link.
+    fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut at = openat(&self.fd, ".", DIRECTORY, Mode::empty())?;
+        let mut segments = path.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let last = segments.peek().is_none();
+            let how = if last { flags } else { DIRECTORY };
+            at = openat(&at, segment, how | OFlags::NOFOLLOW, Mode::empty())?;
+        }
+        Ok(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Root;
+    use crate::config::{Config, Symlinks};
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::symlink;
+
+    /// The walk is what kernels without `openat2` get; it must confine as well.
+    #[test]
+    fn the_walk_follows_no_link() -> std::io::Result<()> {
+        let outside = tempfile::tempdir()?;
+        std::fs::write(outside.path().join("secret"), "x")?;
+        let inside = tempfile::tempdir()?;
+        std::fs::create_dir_all(inside.path().join("a/b"))?;
+        std::fs::write(inside.path().join("a/b/c"), "x")?;
+        symlink(outside.path(), inside.path().join("out"))?;
+        symlink("a", inside.path().join("in"))?;
+        let root = Root::open(Config::new(inside.path()).symlinks(Symlinks::Skip)).expect("it is there");
+        assert!(root.walk("a/b/c", OFlags::RDONLY).is_ok());
+        for refused in ["out/secret", "in/b/c", "out"] {
+            assert!(root.walk(refused, OFlags::RDONLY).is_err(), "{refused}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! Unfinished writes: a file with a reserved name beside its destination, removed unless it is published.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
+use rustix::io::Errno;
+use storage_core::{Error, ErrorKind, Metadata, Payload, Result, WriteRequest};
+
+use crate::attributes;
+use crate::error::{doing, from_errno};
+use crate::lock;
+use crate::path::{Place, staged_name};
+use crate::publish::publish;
+use crate::root::Root;
+use crate::stat;
+
+/// Runs of zeros this long and so aligned become holes.
+const HOLE: usize = 64 << 10;
+
+/// A staged file. Its lock tells a clean-up that somebody still writes.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) file: std::fs::File,
+    pub(crate) directory: OwnedFd,
+    pub(crate) name: String,
+    /// The permissions of the file that is replaced.
+    inherited: Option<u32>,
+    sparse: bool,
+    /// A local write that failed stays failed (clause WRITE-9).
+    failed: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl Staged {
+    /// Makes a staged file in the directory of `place`, with directories as needed.
+    pub(crate) fn create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
+        let directory = root.make_directory(place.directory)?;
+        let inherited = match root.stat_at(&directory, place.name) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
+                return Err(from_errno(Errno::ISDIR, "look at the destination"));
+            }
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
+                Some(found.st_mode & 0o7777)
+            }
+            _ => None,
+        };
+        // What will be readable by few must not be readable by many while it is written.
+        let mode = if private || inherited.is_some() { 0o600 } else { 0o666 };
+        let (file, name) = create_locked(&directory, mode)?;
+        Ok(Self {
+            file: file.into(),
+            directory,
+            name,
+            inherited,
+            sparse: root.config.sparse,
+            failed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// Writes `body` at `offset`.
+    pub(crate) fn write_at(&self, body: &Payload, mut offset: u64) -> Result<()> {
+        for chunk in body.chunks() {
+            self.keep_failure(self.write_chunk(chunk, offset))?;
+            offset += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn write_chunk(&self, chunk: &[u8], offset: u64) -> Result<()> {
+        let write = |data: &[u8], at: u64| {
+            self.file.write_all_at(data, at).map_err(|e| {
+                from_errno(
+                    Errno::from_io_error(&e).unwrap_or(Errno::IO),
+                    "the staged file could not be written",
+                )
+            })
+        };
+        if !self.sparse {
+            return write(chunk, offset);
+        }
+        let lead = (HOLE - (offset % HOLE as u64) as usize) % HOLE;
+        let (lead, blocks) = chunk.split_at(lead.min(chunk.len()));
+        write(lead, offset)?;
+        let mut at = offset + lead.len() as u64;
+        for block in blocks.chunks(HOLE) {
+            if block.len() < HOLE || block.iter().any(|b| *b != 0) {
+                write(block, at)?;
+            }
+            at += block.len() as u64;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn keep_failure<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Makes the staged file the object: attributes, sync, publish, sync of the directory.
+    pub(crate) fn finish(
+        &self,
+        root: &Root,
+        place: Place<'_>,
+        size: u64,
+        request: &WriteRequest,
+    ) -> Result<Metadata> {
+        if self.failed.load(Ordering::Relaxed) {
+            let message = "an earlier write to the staged file failed, so nothing is published";
+            return Err(Error::new(ErrorKind::Other, message));
+        }
+        self.keep_failure(self.complete(root, size, request))?;
+        publish(root, self, place, &request.condition)?;
+        let mut metadata = stat::metadata(&fstat(&self.file).map_err(doing("stat the new file"))?);
+        metadata.attributes = request.attributes.clone();
+        Ok(metadata)
+    }
+
+    fn complete(&self, root: &Root, size: u64, request: &WriteRequest) -> Result<()> {
+        let file = self.file.as_fd();
+        // Holes at the end are made by the length; and a length that is already right is a cheap check.
+        let length = fstat(file).map_err(doing("stat the staged file"))?.st_size.unsigned_abs();
+        if length != size {
+            if !self.sparse || length > size {
+                let message = format!("the staged file has {length} bytes, not {size}");
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            rustix::fs::ftruncate(file, size).map_err(doing("set the length"))?;
+        }
+        if !request.attributes.is_empty() {
+            attributes::write(file, &request.attributes)?;
+        }
+        let inherited = self.inherited.filter(|_| request.unix.is_none());
+        if let Some(mode) = inherited {
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(doing("set the permissions"))?;
+        }
+        attributes::set_file(file, request.unix, request.set_owner, request.modified)?;
+        if root.config.fsync {
+            rustix::fs::fsync(file).map_err(doing("sync the staged file"))?;
+        }
+        Ok(())
+    }
+
+    /// The file has its own name now, or none: there is nothing left to remove.
+    pub(crate) fn forget(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes the staged file; twice is once.
+    pub(crate) fn remove(&self) -> Result<()> {
+        if self.gone.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        match unlinkat(&self.directory, &self.name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(from_errno(errno, "remove the staged file")),
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // What cannot be removed now is found by a clean-up.
+        let _ = self.remove();
+    }
+}
+
+/// A new file with a reserved name, locked. A clean-up may come between making and locking: then both step back.
+fn create_locked(directory: &OwnedFd, mode: u32) -> Result<(OwnedFd, String)> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    loop {
+        let name = staged_name();
+        let file = match openat(directory, &name, flags, Mode::from_raw_mode(mode)) {
+            Ok(file) => file,
+            Err(Errno::EXIST) => continue,
+            Err(errno) => return Err(from_errno(errno, "make the staged file")),
+        };
+        let ours =
+            lock::try_alone(&file) && fstat(&file).map_err(doing("stat the staged file"))?.st_nlink > 0;
+        if ours {
+            return Ok((file, name));
+        }
+    }
+}
