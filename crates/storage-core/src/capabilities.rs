@@ -106,6 +106,8 @@ pub struct Capabilities {
     pub symlinks: bool,
     /// Directories are real: they can be made, removed, listed while empty, and carry times and permissions.
     pub directories: bool,
+    /// Keys are paths: an object `a` and a key `a/b` exclude each other, as on a file system.
+    pub hierarchical: bool,
     /// The backend keeps the token of a write, by which a lost answer is proved a success (clause ERR-3).
     pub write_token: bool,
     /// Interrupted uploads can be found and removed.

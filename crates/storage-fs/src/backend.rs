@@ -81,6 +81,7 @@ impl Backend for Fs {
         can.unix_attributes = true;
         can.symlinks = self.root.config.symlinks == Symlinks::Preserve;
         can.directories = true;
+        can.hierarchical = true;
         can.cleanup = true;
         can.limits.write_max = 8 << 20;
         can.limits.part_preferred = 1 << 20;

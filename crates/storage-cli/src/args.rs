@@ -1,0 +1,383 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use storage_core::{Algorithm, ByteRange};
+
+/// Store, move and check data anywhere.
+///
+/// A PLACE is a path, or a URL such as file:///path. Data goes to stdout, everything else to stderr.
+/// Exit codes: 0 done, 1 differences or failed items, 2 usage or fatal, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "haul", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct Global {
+    /// One JSON object a line, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Say what is done with each item
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List objects and directories
+    Ls(Ls),
+    /// Draw a tree
+    Tree(Tree),
+    /// Tell all that is known of an object
+    Stat(Stat),
+    /// Print objects
+    Cat(Cat),
+    /// Write an object from stdin or a file
+    Put(Put),
+    /// Copy objects and trees, verified
+    Cp(Cp),
+    /// Move objects and trees
+    Mv(Mv),
+    /// Delete objects and trees
+    Rm(Rm),
+    /// Make directories, with parents
+    Mkdir(Mkdir),
+    /// Add up sizes
+    Du(Du),
+    /// Compute checksums
+    Hash(Hash),
+    /// Find objects by pattern
+    Glob(Glob),
+    /// Make a destination's tree match a source's, verified
+    Sync(Sync),
+    /// Compare two trees by content
+    Check(Check),
+    /// Remove what interrupted writes left behind
+    Cleanup(Cleanup),
+    /// Tell what this build reaches and what each backend can do
+    Backends,
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+/// What a symbolic link inside a local tree is
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Links {
+    /// What it points to, as long as that lies inside the tree
+    Follow,
+    /// A link
+    #[default]
+    Preserve,
+    /// Nothing
+    Skip,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ls {
+    /// What to list
+    #[arg(default_value = ".", value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Permissions, sizes and times too
+    #[arg(long, short)]
+    pub(crate) long: bool,
+    /// Everything below too
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+    /// Exact sizes in bytes
+    #[arg(long)]
+    pub(crate) bytes: bool,
+    /// End names with NUL instead of a line feed
+    #[arg(long, short = '0')]
+    pub(crate) null: bool,
+    /// Old versions and delete markers too
+    #[arg(long)]
+    pub(crate) versions: bool,
+    /// What a symbolic link is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) links: Links,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Tree {
+    /// What to draw
+    #[arg(default_value = ".", value_name = "PLACE")]
+    pub(crate) place: OsString,
+    /// How many levels
+    #[arg(long, short, value_name = "LEVELS")]
+    pub(crate) depth: Option<usize>,
+    /// Sizes too
+    #[arg(long, short)]
+    pub(crate) sizes: bool,
+    /// What a symbolic link is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) links: Links,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Stat {
+    /// What to tell of
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cat {
+    /// What to print
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Only these bytes: 0..100, 100.., ..100, or -100 for the last hundred
+    #[arg(long, short, value_parser = parse_range, value_name = "RANGE", allow_hyphen_values = true)]
+    pub(crate) range: Option<ByteRange>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Put {
+    /// A file, or - for stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) source: PathBuf,
+    /// Where to
+    #[arg(value_name = "PLACE")]
+    pub(crate) destination: OsString,
+    /// Fail if something is there
+    #[arg(long)]
+    pub(crate) if_absent: bool,
+    /// The content type
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// User metadata
+    #[arg(long = "meta", value_name = "NAME=VALUE", value_parser = parse_pair)]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Publish only if the content has this checksum, such as sha256:…
+    #[arg(long, value_name = "CHECKSUM")]
+    pub(crate) expect: Option<storage_core::Checksum>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cp {
+    /// What to copy, and last where to: a new name, or a directory to copy into
+    #[arg(required = true, num_args = 2.., value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Directories too
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+    /// What a symbolic link is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) links: Links,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Mv {
+    /// What to move, and last where to: a new name, or a directory to move into
+    #[arg(required = true, num_args = 2.., value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Fail if something is there
+    #[arg(long, short = 'n')]
+    pub(crate) no_clobber: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Rm {
+    /// What to delete
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Directories and all below them too
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+    /// What does not exist is no error
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Mkdir {
+    /// What to make
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Parents too; always so, taken for habit's sake
+    #[arg(short, hide = true)]
+    pub(crate) parents: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Du {
+    /// What to add up
+    #[arg(default_value = ".", value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Directories this many levels down on lines of their own
+    #[arg(long, short, default_value_t = 0, value_name = "LEVELS")]
+    pub(crate) depth: usize,
+    /// Exact sizes in bytes
+    #[arg(long)]
+    pub(crate) bytes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Hash {
+    /// What to read
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<OsString>,
+    /// Which checksums: blake3, sha256, sha512, sha1, md5, crc32c, crc64nvme, xxh3
+    #[arg(long, short, default_value = "blake3", value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) algorithm: Vec<Algorithm>,
+    /// Directories too
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Glob {
+    /// A pattern such as 'logs/**/*.gz'; quote it, or the shell expands it first
+    #[arg(value_name = "PATTERN")]
+    pub(crate) pattern: String,
+    /// End names with NUL instead of a line feed
+    #[arg(long, short = '0')]
+    pub(crate) null: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sync {
+    /// The directory to copy from
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: OsString,
+    /// The directory to bring in line; made if missing
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: OsString,
+    /// Delete what the source does not have, once everything else succeeded
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Only tell what would be done
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Compare by content instead of size and time; reads both sides
+    #[arg(long, short)]
+    pub(crate) checksum: bool,
+    /// Let an empty source empty the destination, with --delete
+    #[arg(long)]
+    pub(crate) allow_empty_source: bool,
+    /// What a symbolic link is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) links: Links,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+}
+
+/// How copies are made.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Writing {
+    /// How a copy is verified, besides its size: `content` holds it against the hash of what was read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) verify: Verify,
+    /// How many objects travel side by side
+    #[arg(long, short, default_value_t = 8, value_name = "NUMBER")]
+    pub(crate) jobs: usize,
+    /// Do not wait until local copies are on stable storage
+    #[arg(long)]
+    pub(crate) no_fsync: bool,
+    /// Leave long runs of zeros out as holes in local copies
+    #[arg(long)]
+    pub(crate) sparse: bool,
+    /// Keep owner and group: by default for root only
+    #[arg(long, overrides_with = "no_owner")]
+    pub(crate) owner: bool,
+    /// Do not keep owner and group
+    #[arg(long)]
+    pub(crate) no_owner: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Verify {
+    /// By checksum, the destination's own or read back
+    #[default]
+    Content,
+    /// By size alone
+    Size,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    /// One tree
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: OsString,
+    /// The other
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: OsString,
+    /// Equal entries too
+    #[arg(long, short)]
+    pub(crate) all: bool,
+    /// What a symbolic link is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) links: Links,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cleanup {
+    /// Where to look
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: OsString,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+fn parse_range(text: &str) -> Result<ByteRange, String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number of bytes"));
+    if let Some(last) = text.strip_prefix('-') {
+        return Ok(ByteRange::Suffix(number(last)?));
+    }
+    let (start, end) = text.split_once("..").ok_or("a range looks like 0..100, 100.., ..100 or -100")?;
+    let start = if start.is_empty() { 0 } else { number(start)? };
+    if end.is_empty() {
+        return Ok(ByteRange::new(start..));
+    }
+    let end = number(end)?;
+    if end < start { Err("the range ends before it starts".into()) } else { Ok(ByteRange::new(start..end)) }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("user metadata looks like NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, parse_range};
+    use clap::CommandFactory;
+    use storage_core::ByteRange;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges() {
+        let check =
+            |text: &str, expect: Option<ByteRange>| assert_eq!(parse_range(text).ok(), expect, "{text}");
+        check("0..100", Some(ByteRange::new(0..100)));
+        check("5..", Some(ByteRange::From(5)));
+        check("..", Some(ByteRange::Full));
+        check("..7", Some(ByteRange::new(0..7)));
+        check("-9", Some(ByteRange::Suffix(9)));
+        for wrong in ["", "5", "9..3", "a..b", "1..2..3", "--1"] {
+            check(wrong, None);
+        }
+    }
+}

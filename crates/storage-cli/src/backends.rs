@@ -1,0 +1,13 @@
+//! The backends in this build. The one list that a new backend adds a row to.
+
+use storage_core::{Provider, Registry};
+
+pub(crate) fn registry() -> Registry {
+    let providers: &[Provider] = &[
+        #[cfg(feature = "fs")]
+        storage_fs::PROVIDER,
+        #[cfg(feature = "memory")]
+        storage_memory::PROVIDER,
+    ];
+    Registry::new(providers.iter().copied())
+}

@@ -1,0 +1,285 @@
+//! `haul cp` and `haul mv`
+
+use std::ffi::OsString;
+
+use storage_core::{Error, ErrorKind, Key, Operation, RenameOptions, Result, StatOptions, Store};
+use storage_sync::{SyncEvent, SyncOptions, SyncSummary, copy_object};
+
+use crate::args::{Cp, Links, Mv, Verify, Writing};
+use crate::commands::remove::remove_tree;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::place::{Found, How, Place, Top};
+use crate::progress::Meter;
+use crate::show;
+
+pub(crate) async fn cp(args: Cp, output: &mut Output) -> Result<(), Failure> {
+    let (sources, target) = Targets::of(&args.places).await?;
+    let meter = Meter::new(output, "copying");
+    let mut total = SyncSummary::default();
+    for source in &sources {
+        let copied = cp_one(source, &target, &args, &meter, output).await;
+        match copied {
+            Ok(summary) => {
+                total.copied += summary.copied;
+                total.copied_bytes += summary.copied_bytes;
+                total.verified += summary.verified;
+                total.unchanged += summary.unchanged;
+            }
+            Err(error) => meter.above(|| output.item_failed(&error)),
+        }
+    }
+    meter.finish();
+    report(&total, "copied", output)?;
+    output.conclude()
+}
+
+async fn cp_one(
+    source: &Place,
+    target: &Targets,
+    args: &Cp,
+    meter: &Meter,
+    output: &mut Output,
+) -> Result<SyncSummary> {
+    let how = How { links: args.links, ..How::default() };
+    let destination = target.for_source(source)?;
+    match source.find(how, Top::Follow).await? {
+        Found::Object(from, key, _) => {
+            let (to, name) = destination.open_object(writing(&args.writing, args.links)).await?;
+            if is_same(source, &destination) {
+                let message = "source and destination are the same object";
+                return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
+            }
+            let to = meter.watch(&to, Operation::Write);
+            let copied = copy_object(&from, &key, &to, &name, &options(&args.writing)).await?;
+            meter.copied();
+            told(output, meter, "copied", &source.shown());
+            let mut summary = SyncSummary::default();
+            (summary.copied, summary.copied_bytes) = (1, copied.size);
+            summary.verified = u64::from(copied.verified);
+            Ok(summary)
+        }
+        Found::Directory(_) if !args.recursive => {
+            let message = "this is a directory; copy it with -r";
+            Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()))
+        }
+        Found::Directory(from) => {
+            if source.overlaps(&destination) {
+                let message = format!("source and destination overlap: {}", destination.shown());
+                return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
+            }
+            let to = destination.open(writing(&args.writing, args.links)).await?;
+            copy_tree(&from, &to, options(&args.writing), meter, output).await
+        }
+    }
+}
+
+async fn copy_tree(
+    from: &Store,
+    to: &Store,
+    options: SyncOptions,
+    meter: &Meter,
+    output: &mut Output,
+) -> Result<SyncSummary> {
+    let to = meter.watch(to, Operation::Write);
+    storage_sync::sync(from, &to, options, |event| match event {
+        SyncEvent::Copied { name, .. } => {
+            meter.copied();
+            told(output, meter, "copied", name);
+        }
+        SyncEvent::Unchanged { .. } => meter.unchanged(),
+        SyncEvent::Failed { error, .. } => meter.above(|| output.item_failed(error)),
+        _ => {}
+    })
+    .await
+}
+
+pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
+    let (sources, target) = Targets::of(&args.places).await?;
+    let meter = Meter::new(output, "moving");
+    for source in &sources {
+        match mv_one(source, &target, args.no_clobber, &meter, output).await {
+            Ok(()) => {
+                meter.copied();
+                told(output, &meter, "moved", &source.shown());
+            }
+            Err(error) => meter.above(|| output.item_failed(&error)),
+        }
+    }
+    meter.finish();
+    output.conclude()
+}
+
+async fn mv_one(
+    source: &Place,
+    target: &Targets,
+    no_clobber: bool,
+    meter: &Meter,
+    output: &mut Output,
+) -> Result<()> {
+    let destination = target.for_source(source)?;
+    if is_same(source, &destination) {
+        let message = "source and destination are the same";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
+    }
+    if let (Place::Path(from), Place::Path(to)) = (source, &destination) {
+        match mv_locally(from, to, no_clobber) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            result => return result,
+        }
+    }
+    match source.find(How::default(), Top::Itself).await? {
+        Found::Object(from, key, _) => {
+            let (to, name) = destination.open_object(How::default()).await?;
+            if no_clobber && to.exists(&name).await? {
+                return Err(Error::new(ErrorKind::AlreadyExists, "").with_name(destination.shown()));
+            }
+            rename_or_move((source, &from, &key), (&destination, &to, &name), no_clobber).await
+        }
+        Found::Directory(from) => {
+            if source.overlaps(&destination) {
+                let message = format!("source and destination overlap: {}", destination.shown());
+                return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
+            }
+            let to = destination.open(How { create: true, ..How::default() }).await?;
+            let options = SyncOptions::new().owner(rustix::process::geteuid().is_root());
+            let summary = copy_tree(&from, &to, options, meter, output).await?;
+            if summary.failed > 0 {
+                let message = "not everything could be copied, so nothing of the source was removed";
+                return Err(Error::new(ErrorKind::Other, message).with_name(source.shown()));
+            }
+            remove_tree(source).await.map(drop)
+        }
+    }
+}
+
+/// A rename by the system, which moves a file or a whole directory in one step. `Unsupported` if the two are on
+/// different volumes.
+fn mv_locally(from: &std::path::Path, to: &std::path::Path, no_clobber: bool) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let flags = if no_clobber { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+    renameat_with(CWD, from, CWD, to, flags).map_err(|errno| {
+        use rustix::io::Errno;
+        let (kind, message) = match errno {
+            Errno::XDEV | Errno::INVAL | Errno::NOSYS => (ErrorKind::Unsupported, ""),
+            Errno::EXIST | Errno::NOTEMPTY => (ErrorKind::AlreadyExists, "the destination exists"),
+            Errno::NOENT => (ErrorKind::NotFound, ""),
+            Errno::ACCESS | Errno::PERM => (ErrorKind::PermissionDenied, ""),
+            Errno::ISDIR | Errno::NOTDIR => {
+                (ErrorKind::InvalidInput, "a file and a directory cannot take each other's place")
+            }
+            _ => (ErrorKind::Other, ""),
+        };
+        Error::new(kind, message)
+            .with_operation(Operation::Rename)
+            .with_name(from.display().to_string())
+            .with_source(std::io::Error::from(errno))
+    })
+}
+
+/// Inside one store a rename, which moves no bytes.
+async fn rename_or_move(
+    (source, from, key): (&Place, &Store, &Key),
+    (destination, to, name): (&Place, &Store, &Key),
+    no_clobber: bool,
+) -> Result<()> {
+    let (Place::Url(a), Place::Url(b)) = (source, destination) else {
+        return move_object(from, key, to, name).await;
+    };
+    if (a.scheme(), a.authority()) != (b.scheme(), b.authority()) {
+        return move_object(from, key, to, name).await;
+    }
+    let whole =
+        Place::Url(storage_core::Location::new(a.scheme(), a.authority(), "")).open(How::default()).await?;
+    let mut options = RenameOptions::new();
+    if no_clobber {
+        options = options.if_absent();
+    }
+    whole.rename(&Key::new(a.path())?, &Key::new(b.path())?, options).await
+}
+
+/// Copies, verifies, and only then deletes what was copied.
+async fn move_object(from: &Store, key: &Key, to: &Store, name: &Key) -> Result<()> {
+    let seen = from.stat(key, StatOptions::new()).await?;
+    copy_object(from, key, to, name, &SyncOptions::new()).await?;
+    if from.stat(key, StatOptions::new()).await?.etag != seen.etag {
+        let message = "the source changed after it was copied; both are kept";
+        return Err(Error::new(ErrorKind::PreconditionFailed, message).with_key(key));
+    }
+    from.delete(key.clone()).await
+}
+
+/// Where several sources go.
+struct Targets {
+    place: Place,
+    /// The destination is a directory to copy into.
+    into: bool,
+}
+
+impl Targets {
+    async fn of(places: &[OsString]) -> Result<(Vec<Place>, Self)> {
+        let (last, sources) =
+            places.split_last().expect("because the command line asks for two places or more");
+        let place = Place::parse(last)?;
+        let sources: Vec<Place> = sources.iter().map(Place::parse).collect::<Result<_>>()?;
+        let into = place.is_directory().await;
+        if sources.len() > 1 && !into {
+            let message = "several sources need a directory to go into";
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));
+        }
+        Ok((sources, Self { place, into }))
+    }
+
+    fn for_source(&self, source: &Place) -> Result<Place> {
+        if self.into { Ok(self.place.join(&source.base_name()?)) } else { Ok(self.place.clone()) }
+    }
+}
+
+/// Whether two places are one file.
+fn is_same(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Path(a), Place::Path(b)) => {
+            std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))
+        }
+        (Place::Url(a), Place::Url(b)) => a == b,
+        _ => false,
+    }
+}
+
+pub(crate) fn options(writing: &Writing) -> SyncOptions {
+    let verify = match writing.verify {
+        Verify::Content => storage_sync::Verify::Content,
+        Verify::Size => storage_sync::Verify::Size,
+    };
+    let owner = writing.owner || (!writing.no_owner && rustix::process::geteuid().is_root());
+    SyncOptions::new().verify(verify).owner(owner).concurrency(writing.jobs)
+}
+
+pub(crate) fn writing(writing: &Writing, links: Links) -> How {
+    How { links, create: true, no_fsync: writing.no_fsync, sparse: writing.sparse }
+}
+
+/// Says with `--verbose` what was done.
+fn told(output: &Output, meter: &Meter, what: &str, name: &str) {
+    if output.verbose {
+        meter.above(|| output.note(&format!("{what} {name}")));
+    }
+}
+
+fn report(total: &SyncSummary, verb: &str, output: &mut Output) -> std::io::Result<()> {
+    if output.json {
+        return output.object(&serde_json::json!({
+            "event": "summary", "copied": total.copied, "copied_bytes": total.copied_bytes,
+            "verified": total.verified, "unchanged": total.unchanged,
+        }));
+    }
+    let verified = if total.verified == total.copied { ", all verified" } else { "" };
+    let unchanged =
+        if total.unchanged > 0 { format!(", {} unchanged", total.unchanged) } else { String::new() };
+    output.note(&format!(
+        "{verb} {} ({}){verified}{unchanged}",
+        show::count(total.copied, "file"),
+        show::size(total.copied_bytes, false)
+    ));
+    Ok(())
+}

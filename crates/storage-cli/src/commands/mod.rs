@@ -1,0 +1,46 @@
+//! One module per command, or per family of commands.
+
+mod backends;
+mod cat;
+mod copy;
+mod du;
+mod glob;
+mod hash;
+mod list;
+mod put;
+mod remove;
+mod stat;
+mod sync;
+mod tree;
+
+use clap::CommandFactory;
+
+use crate::args::{Args, Command};
+use crate::exit::Failure;
+use crate::output::Output;
+
+pub(crate) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    match args.command {
+        Command::Ls(args) => list::ls(args, output).await,
+        Command::Tree(args) => tree::tree(args, output).await,
+        Command::Stat(args) => stat::stat(args, output).await,
+        Command::Cat(args) => cat::cat(args, output).await,
+        Command::Put(args) => put::put(args, output).await,
+        Command::Cp(args) => copy::cp(args, output).await,
+        Command::Mv(args) => copy::mv(args, output).await,
+        Command::Rm(args) => remove::rm(args, output).await,
+        Command::Mkdir(args) => remove::mkdir(args, output).await,
+        Command::Du(args) => du::du(args, output).await,
+        Command::Hash(args) => hash::hash(args, output).await,
+        Command::Glob(args) => glob::glob(args, output).await,
+        Command::Sync(args) => sync::sync(args, output).await,
+        Command::Check(args) => sync::check(args, output).await,
+        Command::Cleanup(args) => remove::cleanup(args, output).await,
+        Command::Backends => backends::backends(output).await,
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Args::command(), "haul", &mut script);
+            Ok(output.bytes(&script)?)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `haul rm`, `haul mkdir` and `haul cleanup`
+
+use futures_util::TryStreamExt;
+use storage_core::{DeleteTarget, Entry, Error, ErrorKind, ListOptions, Prefix, Result, Store};
+
+use crate::args::{Cleanup, Mkdir, Rm};
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::place::{Found, How, Place, Top};
+use crate::show;
+
+pub(crate) async fn rm(args: Rm, output: &mut Output) -> std::result::Result<(), Failure> {
+    for text in &args.places {
+        let place = Place::parse(text)?;
+        match remove(&place, args.recursive).await {
+            Ok(removed) if output.verbose => output.note(&format!("deleted {} ({removed})", place.shown())),
+            Ok(_) => {}
+            Err(error) if args.force && error.kind() == ErrorKind::NotFound => {}
+            Err(error) => output.item_failed(&error),
+        }
+    }
+    output.conclude()
+}
+
+/// Deletes what stands at a place; tells how much.
+async fn remove(place: &Place, recursive: bool) -> Result<String> {
+    match place.find(How::default(), Top::Itself).await? {
+        Found::Object(store, key, _) => {
+            store.delete(key).await?;
+            Ok("1 file".into())
+        }
+        Found::Directory(_) if !recursive => {
+            let message = "this is a directory; delete it with -r";
+            Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()))
+        }
+        Found::Directory(_) => Ok(show::count(remove_tree(place).await?, "file")),
+    }
+}
+
+/// Deletes a directory and all below it; tells how many objects. Stops at the first thing that cannot be deleted.
+pub(crate) async fn remove_tree(place: &Place) -> Result<u64> {
+    let store = place.open(How::default()).await?;
+    store.cleanup(&Prefix::root()).await?;
+    let mut directories = Vec::new();
+    let mut batch = Vec::new();
+    let mut removed = 0;
+    let mut listing = store.list(&Prefix::root(), ListOptions::new().directories(true));
+    while let Some(entry) = listing.try_next().await? {
+        match entry {
+            Entry::Object(object) => batch.push(DeleteTarget::new(object.key)),
+            Entry::Prefix(directory) => directories.push(directory.prefix),
+            _ => {}
+        }
+        if batch.len() == 1000 {
+            removed += delete(&store, &mut batch).await?;
+        }
+    }
+    removed += delete(&store, &mut batch).await?;
+    for directory in directories.iter().rev() {
+        store.remove_dir(directory).await?;
+    }
+    remove_root(place).await?;
+    Ok(removed)
+}
+
+async fn delete(store: &Store, batch: &mut Vec<DeleteTarget>) -> Result<u64> {
+    let mut removed = 0;
+    for (_, result) in store.delete_all(std::mem::take(batch)).await {
+        result?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Removes the emptied directory itself, where there is one.
+async fn remove_root(place: &Place) -> Result<()> {
+    match place {
+        Place::Path(path) => {
+            let named = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let (parent, name) = Place::Path(named).open_object(How::default()).await?;
+            parent.remove_dir(&Prefix::directory(name.as_str())?).await
+        }
+        Place::Url(_) => Ok(()),
+    }
+}
+
+pub(crate) async fn mkdir(args: Mkdir, output: &mut Output) -> std::result::Result<(), Failure> {
+    for text in &args.places {
+        if let Err(error) = make(&Place::parse(text)?).await {
+            output.item_failed(&error);
+        }
+    }
+    output.conclude()
+}
+
+async fn make(place: &Place) -> Result<()> {
+    match place {
+        // Opening makes a local root with its parents.
+        Place::Path(_) => place.open(How { create: true, ..How::default() }).await.map(drop),
+        Place::Url(_) => place.open(How::default()).await?.create_dir(&Prefix::root()).await,
+    }
+}
+
+pub(crate) async fn cleanup(args: Cleanup, output: &mut Output) -> std::result::Result<(), Failure> {
+    let store = Place::parse(&args.place)?.open(How::default()).await?;
+    let report = store.cleanup(&Prefix::root()).await?;
+    if output.json {
+        output.object(&serde_json::json!({
+            "event": "cleanup", "removed": report.removed, "bytes": report.bytes, "in_use": report.in_use,
+        }))?;
+    } else {
+        let removed = show::count(report.removed, "leftover");
+        let in_use =
+            if report.in_use > 0 { format!(", {} still in use", report.in_use) } else { String::new() };
+        output.line(&format!("removed {removed} ({}){in_use}", show::size(report.bytes, false)))?;
+    }
+    Ok(())
+}

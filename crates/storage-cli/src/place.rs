@@ -1,0 +1,269 @@
+//! Where an argument points: a path of this machine, or a URL.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use storage_core::{Error, ErrorKind, Key, Location, Metadata, Options, Prefix, Result, StatOptions, Store};
+
+use crate::args::Links;
+use crate::backends::registry;
+
+/// A path stays readable in a URL.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+
+/// A place as the user wrote it.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// On this machine.
+    Path(PathBuf),
+    /// Anywhere.
+    Url(Location),
+}
+
+/// What stands at a place.
+pub(crate) enum Found {
+    /// An object, in the store around it.
+    Object(Store, Key, Box<Metadata>),
+    /// A directory, as a store of its own.
+    Directory(Store),
+}
+
+/// What a link is that the user names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Top {
+    /// What it points to, if that exists.
+    Follow,
+    /// The link itself.
+    Itself,
+}
+
+/// How a local directory is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    pub(crate) links: Links,
+    pub(crate) create: bool,
+    pub(crate) no_fsync: bool,
+    pub(crate) sparse: bool,
+}
+
+impl How {
+    pub(crate) fn links(links: Links) -> Self {
+        Self { links, ..Self::default() }
+    }
+
+    fn options(self) -> Options {
+        let links = match self.links {
+            Links::Follow => "follow",
+            Links::Preserve => "preserve",
+            Links::Skip => "skip",
+        };
+        let text = |flag: bool| if flag { "true" } else { "false" };
+        Options::new()
+            .set("symlinks", links)
+            .set("create", text(self.create))
+            .set("fsync", text(!self.no_fsync))
+            .set("sparse", text(self.sparse))
+    }
+}
+
+impl Place {
+    pub(crate) fn parse(text: &OsString) -> Result<Self> {
+        let Some(url) = text.to_str().filter(|text| Location::is_url(text)) else {
+            if text.is_empty() {
+                return Err(Error::new(ErrorKind::InvalidInput, "an empty path names nothing"));
+            }
+            return Ok(Self::Path(PathBuf::from(text)));
+        };
+        let location = Location::parse(url)?;
+        if location.scheme() == "file" && matches!(location.authority(), "" | "localhost") {
+            let bytes: Vec<u8> = percent_encoding::percent_decode_str(location.path()).collect();
+            return Ok(Self::Path(Path::new("/").join(OsString::from_vec(bytes))));
+        }
+        Ok(Self::Url(location))
+    }
+
+    /// The place as a user reads it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Url(location) => location.to_string(),
+        }
+    }
+
+    /// The last segment: the name that a copy of it gets.
+    pub(crate) fn base_name(&self) -> Result<String> {
+        let name = match self {
+            Self::Path(path) => match path.file_name() {
+                Some(name) => Some(name.to_owned()),
+                None => std::fs::canonicalize(path).ok().and_then(|p| p.file_name().map(OsString::from)),
+            },
+            Self::Url(location) => {
+                location.path().trim_end_matches('/').rsplit('/').next().map(OsString::from)
+            }
+        };
+        name.and_then(|n| n.into_string().ok()).filter(|n| !n.is_empty()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "this place has no name of its own").with_name(self.shown())
+        })
+    }
+
+    /// A place below this one.
+    pub(crate) fn join(&self, name: &str) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(path.join(name)),
+            Self::Url(location) => {
+                let path = location.path().trim_end_matches('/');
+                let joined = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+                Self::Url(Location::new(location.scheme(), location.authority(), joined))
+            }
+        }
+    }
+
+    /// Opens the directory at this place.
+    pub(crate) async fn open(&self, how: How) -> Result<Store> {
+        match self {
+            Self::Path(path) => registry().open_location(local(path)?, how.options()).await,
+            Self::Url(location) => registry().open_location(location.clone(), Options::new()).await,
+        }
+        .map_err(|e| e.with_name(self.shown()))
+    }
+
+    /// Opens the store around the object at this place, which need not exist. The directory of a local one is followed
+    /// through links, as the user's own shell would.
+    pub(crate) async fn open_object(&self, how: How) -> Result<(Store, Key)> {
+        match self {
+            Self::Path(path) => {
+                let (parent, name) = split(path)?;
+                let store = Self::Path(parent).open(how).await?;
+                Ok((store, name))
+            }
+            Self::Url(location) => {
+                let (parent, key) = location.clone().split_object()?;
+                Ok((registry().open_location(parent, Options::new()).await?, key))
+            }
+        }
+    }
+
+    /// Finds out what stands here. A local link leads to what it points to, unless `top` says otherwise.
+    pub(crate) async fn find(&self, how: How, top: Top) -> Result<Found> {
+        if let Self::Path(path) = self {
+            let found = match path.metadata() {
+                Ok(found) if top == Top::Follow => found,
+                _ => path.symlink_metadata().map_err(|e| local_error(&e, path))?,
+            };
+            if found.is_dir() {
+                return Ok(Found::Directory(self.open(how).await?));
+            }
+            let itself = found.is_symlink();
+            let real = if itself { None } else { std::fs::canonicalize(path).ok() };
+            let how = if itself { How { links: Links::Preserve, ..how } } else { how };
+            return Self::Path(real.unwrap_or_else(|| path.clone())).find_object(how).await;
+        }
+        match self.find_object(how).await {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                Ok(Found::Directory(self.open(how).await?))
+            }
+            found => found,
+        }
+    }
+
+    async fn find_object(&self, how: How) -> Result<Found> {
+        let (store, key) = self.open_object(how).await?;
+        let metadata = store.stat(&key, StatOptions::new()).await?;
+        Ok(Found::Object(store, key, Box::new(metadata)))
+    }
+
+    /// Whether a directory stands here.
+    pub(crate) async fn is_directory(&self) -> bool {
+        match self {
+            Self::Path(path) => path.is_dir(),
+            Self::Url(location) => location.path().is_empty() || location.path().ends_with('/'),
+        }
+    }
+
+    /// Whether this and `other` are one place or one contains the other, as far as names tell.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(one), Self::Path(other)) => {
+                let (one, other) = (real(one), real(other));
+                one.starts_with(&other) || other.starts_with(&one)
+            }
+            (Self::Url(one), Self::Url(other)) => {
+                let directory = |l: &Location| Prefix::directory(l.path()).map(|p| p.to_string());
+                let (Ok(a), Ok(b)) = (directory(one), directory(other)) else { return false };
+                let same_place = (one.scheme(), one.authority()) == (other.scheme(), other.authority());
+                same_place && (a.starts_with(&b) || b.starts_with(&a))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The path with all links resolved, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut rest = Vec::new();
+    let mut at = absolute.as_path();
+    loop {
+        if let Ok(found) = std::fs::canonicalize(at) {
+            return rest.iter().rev().fold(found, |path, name| path.join(name));
+        }
+        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return absolute };
+        rest.push(name.to_owned());
+        at = parent;
+    }
+}
+
+/// A local path as the URL that the file provider takes.
+fn local(path: &Path) -> Result<Location> {
+    let absolute = std::path::absolute(path).map_err(|e| local_error(&e, path))?;
+    let encoded = percent_encode(absolute.as_os_str().as_bytes(), PATH).to_string();
+    Ok(Location::new("file", "", encoded.trim_start_matches('/')))
+}
+
+/// The directory of a path, and the name in it.
+fn split(path: &Path) -> Result<(PathBuf, Key)> {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        let message = "the path does not end in a name that is UTF-8";
+        Error::new(ErrorKind::InvalidInput, message).with_name(path.display().to_string())
+    })?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok((parent, Key::new(name)?))
+}
+
+fn local_error(error: &std::io::Error, path: &Path) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::NotADirectory => ErrorKind::NotFound,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, "").with_name(path.display().to_string()).with_source(std::io::Error::from(
+        rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn overlap() {
+        let check = |one: &str, other: &str, expect: bool| {
+            let place = |text: &str| Place::parse(&text.into()).expect("a place");
+            assert_eq!(place(one).overlaps(&place(other)), expect, "{one} {other}");
+            assert_eq!(place(other).overlaps(&place(one)), expect, "{other} {one}");
+        };
+        check("/no/such/a", "/no/such/a", true);
+        check("/no/such/a", "/no/such/a/b", true);
+        check("/no/such/a", "/no/such/ab", false);
+        check("/no/such/a", "file:///no/such/a/b", true);
+        check("s3://b/a", "s3://b/a/c", true);
+        check("s3://b/a", "s3://b/ab", false);
+        check("s3://b/a", "s3://c/a", false);
+    }
+}
