@@ -1,0 +1,54 @@
+//! Haul's chores: everything that checks, generates or measures, as one command each.
+//!
+//! `cargo xtask` alone tells what there is.
+
+mod bench;
+mod conformance;
+mod docs;
+mod run;
+mod scaffold;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test                         everything that has to be green: format, lints, tidy, tests, deny, docs
+  tidy [--fix]                 the layer law, the clause map, READMEs, the crate table; --fix writes the table
+  conformance [--backend NAME] the conformance suite of every backend, and docs/capabilities.md from what passed
+  bench                        haul beside its peers on this machine, into benches/results/
+  docs                         the API documentation of all crates, warnings denied
+  new backend NAME             a new crate storage-NAME that compiles and passes what it declares
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(false),
+        ["tidy", "--fix"] => tidy::run(true),
+        ["conformance"] => conformance::run(None),
+        ["conformance", "--backend", name] => conformance::run(Some(name)),
+        ["bench"] => bench::run(),
+        ["docs"] => docs::run(),
+        ["new", "backend", name] => scaffold::backend(name),
+        [] | ["help" | "--help" | "-h"] => {
+            run::say(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            run::complain(&format!("no such command: {}\n\n{USAGE}", other.join(" ")));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            run::complain(&format!("xtask: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}

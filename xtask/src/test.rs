@@ -1,0 +1,119 @@
+//! `cargo xtask test`: everything that has to be green, in the order in which it fails fastest.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::run::{Outcome, cargo, exists, root, say, succeed, watch};
+use crate::{docs, tidy};
+
+/// Tests counted over all runners.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+pub(crate) fn run() -> Outcome {
+    let mut count = Count::default();
+    step("format", || succeed(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("lints", || {
+        succeed(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+    })?;
+    step("tidy", || tidy::run(false))?;
+    step("tests", || tests(&mut count))?;
+    step("documentation examples", || {
+        counted(&mut cargo(&["test", "--workspace", "--doc"]), &mut count)
+    })?;
+    step("the backend outside the tree", || outside(&mut count))?;
+    step("licences, bans and sources", deny)?;
+    step("documentation", docs::run)?;
+    say(&format!("\n{} passed, {} failed, {} skipped\n", count.passed, count.failed, count.ignored));
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
+    say(&format!("\n== {name}\n"));
+    let begun = Instant::now();
+    work().map_err(|e| format!("{name}: {e}"))?;
+    say(&format!("== {name}: green after {:.0} s\n", begun.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn tests(count: &mut Count) -> Outcome {
+    if exists("cargo-nextest", &["nextest", "--version"]) {
+        return counted(&mut cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]), count);
+    }
+    counted(&mut cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]), count)
+}
+
+/// Every crate of `conformance/examples` is a workspace of its own, as a stranger's would be.
+fn outside(count: &mut Count) -> Outcome {
+    let examples = root().join("conformance/examples");
+    let entries = std::fs::read_dir(&examples).map_err(|e| format!("{}: {e}", examples.display()))?;
+    for entry in entries.flatten().filter(|e| e.path().join("Cargo.toml").exists()) {
+        let mut test = cargo(&["test", "--quiet"]);
+        // Shared with the workspace: the same dependencies need not be built twice.
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        test.current_dir(entry.path()).env("CARGO_TARGET_DIR", target.join("outside"));
+        counted(&mut test, count)?;
+    }
+    Ok(())
+}
+
+fn counted(command: &mut Command, count: &mut Count) -> Outcome {
+    let (green, lines) = watch(command)?;
+    lines.iter().for_each(|line| count.add(line));
+    if green { Ok(()) } else { Err(format!("{} of the tests failed", count.failed.max(1))) }
+}
+
+impl Count {
+    /// Adds what a closing line of a runner tells.
+    fn add(&mut self, line: &str) {
+        let line = line.trim();
+        // libtest: `test result: ok. 3 passed; 0 failed; 1 ignored; …`; nextest: `Summary [ 1.0s] 5 tests run: 5 passed, 2 skipped`.
+        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+            return;
+        }
+        let words: Vec<&str> = line.split([' ', ';', ',', ':']).filter(|w| !w.is_empty()).collect();
+        for pair in words.windows(2) {
+            let Ok(number) = pair[0].parse::<u64>() else { continue };
+            match pair[1] {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" | "skipped" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// cargo-deny, installed if missing. Advisories need a database that not every network reaches: they run where they can.
+fn deny() -> Outcome {
+    if !exists("cargo-deny", &["deny", "--version"]) {
+        say("installing cargo-deny, once\n");
+        succeed(&mut cargo(&["install", "--locked", "--quiet", "cargo-deny"]))?;
+    }
+    succeed(&mut cargo(&["deny", "--workspace", "--all-features", "check", "licenses", "bans", "sources"]))?;
+    let fetch = cargo(&["deny", "fetch", "db"]).output().is_ok_and(|o| o.status.success());
+    if fetch {
+        return succeed(&mut cargo(&["deny", "--workspace", "--all-features", "check", "advisories"]));
+    }
+    say("advisories: not checked, the advisory database cannot be reached from here\n");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn closing_lines() {
+        let mut count = Count::default();
+        count.add("test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        count.add("     Summary [   1.234s] 105 tests run: 104 passed (1 slow), 1 failed, 7 skipped");
+        count.add("test a ... ok");
+        assert_eq!((count.passed, count.failed, count.ignored), (107, 2, 9));
+    }
+}
