@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod case;
+mod cases;
+mod context;
+mod expect;
+mod failure;
+mod mode;
+mod report;
+mod run;
+mod subject;
+
+pub use case::{CaseInfo, LEVEL};
+pub use run::{cases, run};
+pub use subject::{Fixture, Subject};
