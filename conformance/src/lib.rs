@@ -6,8 +6,10 @@ mod context;
 mod expect;
 mod failure;
 mod mode;
+mod needs;
 mod report;
 mod run;
+mod strangers;
 mod subject;
 
 pub use case::{CaseInfo, LEVEL};
