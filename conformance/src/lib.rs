@@ -5,6 +5,7 @@ mod cases;
 mod context;
 mod expect;
 mod failure;
+mod mask;
 mod mode;
 mod needs;
 mod report;

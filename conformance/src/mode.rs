@@ -4,6 +4,7 @@ use storage_core::{Error, Prefix, Store};
 
 use crate::case::Case;
 use crate::cases;
+use crate::mask::Mask;
 
 /// One way to run cases: which, and on what store.
 pub(crate) struct Mode {
@@ -14,7 +15,7 @@ pub(crate) struct Mode {
 }
 
 /// Every mode. A new one is written here.
-pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED];
+pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, EMULATED];
 
 /// The store as it was opened.
 const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(opened.clone()) };
@@ -25,3 +26,7 @@ const PREFIXED: Mode = Mode {
     cases: cases::all,
     enter: |opened| Ok(opened.scoped(&Prefix::new("some/deep prefix/")?)),
 };
+
+/// The store with everything hidden that `Store` can do in the backend's place, and with small limits.
+const EMULATED: Mode =
+    Mode { name: "emulated", cases: cases::all, enter: |opened| Ok(opened.layer(&Mask::Emulated)) };
