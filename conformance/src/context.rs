@@ -57,9 +57,9 @@ impl Context {
     }
 
     /// Writes small objects whose content is their name.
-    pub(crate) async fn fill<N: AsRef<str>>(&self, names: &[N]) -> Result<(), Error> {
+    pub(crate) async fn fill(&self, names: &[&str]) -> Result<(), Error> {
         for name in names {
-            self.put(name.as_ref(), name.as_ref().to_owned()).await?;
+            self.put(name, (*name).to_owned()).await?;
         }
         Ok(())
     }

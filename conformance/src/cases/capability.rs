@@ -33,7 +33,11 @@ fn bare(c: &Context) -> Context {
     Context::new(c.opened.clone(), c.store.layer(&Mask::Everything))
 }
 
-async fn refused(c: &Context, what: &str, options: impl Fn() -> WriteOptions) -> Result<(), Failure> {
+async fn refused(
+    c: &Context,
+    what: &str,
+    options: impl Fn() -> WriteOptions + Send + Sync,
+) -> Result<(), Failure> {
     let bare = bare(c);
     for name in ["a", "new"] {
         for way in Way::BOTH {

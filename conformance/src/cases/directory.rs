@@ -75,7 +75,7 @@ async fn in_the_way(c: Context) -> Result<(), Failure> {
     for name in ["a/", "a/b/"] {
         match c.store.create_dir(&Prefix::new(name)?).await {
             Ok(()) => {
-                holds(all(&c).await?.iter().any(|n| n == name), format!("expected `{name}` to be listed"))?
+                holds(all(&c).await?.iter().any(|n| n == name), format!("expected `{name}` to be listed"))?;
             }
             Err(error) => same("the refusal", error.kind(), ErrorKind::InvalidKey)?,
         }

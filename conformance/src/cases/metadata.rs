@@ -47,8 +47,8 @@ fn updates(can: &Capabilities) -> Option<String> {
 /// Writes `content` both ways, and copies and renames the result; `check` sees the metadata of each.
 async fn everywhere(
     c: &Context,
-    options: impl Fn() -> WriteOptions,
-    check: impl Fn(&str, &storage_core::Metadata) -> Result<(), Failure>,
+    options: impl Fn() -> WriteOptions + Send + Sync,
+    check: impl Fn(&str, &storage_core::Metadata) -> Result<(), Failure> + Send + Sync,
 ) -> Result<(), Failure> {
     for way in Way::BOTH {
         c.write_by(way, "a", c.body(way, 1), options()).await?;
