@@ -18,7 +18,7 @@ pub(crate) fn run(backend: Option<&str>) -> Outcome {
     let _ = std::fs::remove_file(&report);
     for package in &backends {
         say(&format!("\n== {package}\n"));
-        let mut test = cargo(&["test", "--quiet", "-p", package, "--test", "conformance"]);
+        let mut test = cargo(&["test", "--quiet", "-p", package, "--test", "conformance*"]);
         succeed(test.env("HAUL_CONFORMANCE_REPORT", &report))?;
     }
     let text = std::fs::read_to_string(&report).map_err(|e| format!("{}: {e}", report.display()))?;

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod case;
+mod cases;
+mod context;
+mod expect;
+mod failure;
+mod mask;
+mod mode;
+mod needs;
+mod report;
+mod run;
+mod strangers;
+mod subject;
+
+pub use case::{CaseInfo, LEVEL};
+pub use run::{cases, run};
+pub use subject::{Fixture, Subject};

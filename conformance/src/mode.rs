@@ -1,0 +1,32 @@
+//! The ways in which cases are run.
+
+use storage_core::{Error, Prefix, Store};
+
+use crate::case::Case;
+use crate::cases;
+use crate::mask::Mask;
+
+/// One way to run cases: which, and on what store.
+pub(crate) struct Mode {
+    pub(crate) name: &'static str,
+    pub(crate) cases: fn() -> Vec<&'static Case>,
+    /// The store under test, out of the store as it was opened.
+    pub(crate) enter: fn(&Store) -> Result<Store, Error>,
+}
+
+/// Every mode. A new one is written here.
+pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, EMULATED];
+
+/// The store as it was opened.
+const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(opened.clone()) };
+
+/// The store seen from below a prefix.
+const PREFIXED: Mode = Mode {
+    name: "prefixed",
+    cases: cases::all,
+    enter: |opened| Ok(opened.scoped(&Prefix::new("some/deep prefix/")?)),
+};
+
+/// The store with everything hidden that `Store` can do in the backend's place, and with small limits.
+const EMULATED: Mode =
+    Mode { name: "emulated", cases: cases::all, enter: |opened| Ok(opened.layer(&Mask::Emulated)) };

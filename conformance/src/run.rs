@@ -1,0 +1,223 @@
+//! From a subject to a test run.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use storage_core::{Capabilities, Store};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::case::{Case, CaseInfo};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::mode::{MODES, Mode};
+use crate::report::{Outcome, Row};
+use crate::strangers::Strangers;
+use crate::subject::Subject;
+
+/// How long a case may take. Only to turn a hang into a failure: no case measures time against it.
+const CASE_LIMIT: Duration = Duration::from_secs(120);
+/// How long the tasks of a finished case may take to end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs the suite on `subject` by the arguments of the command line, which are those of `cargo test`.
+///
+/// ```no_run
+/// use storage_conformance::{Fixture, Subject};
+/// use storage_memory::Memory;
+///
+/// fn main() -> std::process::ExitCode {
+///     storage_conformance::run(Subject::new("memory", || async { Ok(Fixture::new(Memory::new())) }))
+/// }
+/// ```
+pub fn run(subject: Subject) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let capabilities = match probe(&subject) {
+        Ok(capabilities) => capabilities,
+        Err(failure) => {
+            say(&format!("{} could not be opened: {failure}", subject.name));
+            return ExitCode::FAILURE;
+        }
+    };
+    let planned = plan(&subject, &capabilities);
+    if !arguments.list && !arguments.exact && !arguments.ignored && !arguments.include_ignored {
+        planned.iter().filter(|p| selected(&arguments, &p.row.case)).for_each(Planned::tell_ignored);
+    }
+    libtest_mimic::run(&arguments, planned.into_iter().map(Planned::into_trial).collect()).exit_code()
+}
+
+/// Every case of every mode, for tools that hold the contract against the suite.
+///
+/// ```
+/// assert!(storage_conformance::cases().iter().any(|case| case.clause == "KEY-1"));
+/// ```
+pub fn cases() -> Vec<CaseInfo> {
+    let of_mode = |mode: &Mode| -> Vec<CaseInfo> {
+        (mode.cases)().into_iter().map(|case| CaseInfo::new(mode.name, case)).collect()
+    };
+    MODES.iter().flat_map(of_mode).collect()
+}
+
+/// The capabilities of a fresh backend, for deciding what to ignore.
+fn probe(subject: &Subject) -> Result<Capabilities, Failure> {
+    let runtime = runtime(false)?;
+    let fixture = runtime.block_on(subject.open())?;
+    let capabilities = fixture.backend().capabilities();
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    Ok(capabilities)
+}
+
+fn plan(subject: &Subject, capabilities: &Capabilities) -> Vec<Planned> {
+    let subject = Arc::new(subject.clone());
+    let mut planned = Vec::new();
+    for mode in MODES {
+        for case in (mode.cases)().into_iter().filter(|case| subject.runs(case)) {
+            planned.push(Planned::new(&subject, mode, case, capabilities));
+        }
+    }
+    planned
+}
+
+/// A case on its way to a run.
+struct Planned {
+    subject: Arc<Subject>,
+    mode: &'static Mode,
+    case: &'static Case,
+    row: Row,
+    /// Why the backend cannot run it.
+    impossible: Option<String>,
+    /// Why the backend's author does not want it run.
+    unwanted: Option<String>,
+}
+
+impl Planned {
+    fn new(
+        subject: &Arc<Subject>,
+        mode: &'static Mode,
+        case: &'static Case,
+        capabilities: &Capabilities,
+    ) -> Self {
+        let info = CaseInfo::new(mode.name, case);
+        Self {
+            row: Row { subject: subject.name.clone(), case: info.name, clause: info.clause, mode: mode.name },
+            impossible: (case.needs)(capabilities),
+            unwanted: subject.ignores(mode.name, case).map(str::to_owned),
+            subject: subject.clone(),
+            mode,
+            case,
+        }
+    }
+
+    fn ignored(&self) -> Option<&str> {
+        self.impossible.as_deref().or(self.unwanted.as_deref())
+    }
+
+    fn tell_ignored(&self) {
+        let Some(reason) = self.ignored() else { return };
+        say(&format!("ignoring {}: {reason}", self.row.case));
+        record(&self.row, Outcome::Ignored(reason));
+    }
+
+    fn into_trial(self) -> Trial {
+        let (name, ignored) = (self.row.case.clone(), self.ignored().is_some());
+        Trial::ignorable_test(name, move || self.perform()).with_ignored_flag(ignored)
+    }
+
+    fn perform(self) -> Result<Completion, Failed> {
+        if let Some(reason) = &self.impossible {
+            record(&self.row, Outcome::Ignored(reason));
+            return Ok(Completion::ignored_with(reason));
+        }
+        match guarded(self.subject, self.mode, self.case) {
+            Ok(()) => {
+                record(&self.row, Outcome::Passed);
+                Ok(Completion::Completed)
+            }
+            Err(failure) if failure.is_ignored() => {
+                let reason = failure.to_string();
+                record(&self.row, Outcome::Ignored(&reason));
+                Ok(Completion::ignored_with(reason))
+            }
+            Err(failure) => {
+                let message = failure.to_string();
+                record(&self.row, Outcome::Failed(&message));
+                Err(message.into())
+            }
+        }
+    }
+}
+
+/// Runs a case on a thread of its own, so that neither a panic nor a blocked thread takes the suite along.
+fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+    let (done, ended) = mpsc::channel();
+    let body = move || {
+        // The receiver is gone only if the limit has passed; then nobody wants to know.
+        let _ = done.send(perform(&subject, mode, case));
+    };
+    let thread = thread::Builder::new().name(case.path()).spawn(body)?;
+    match ended.recv_timeout(CASE_LIMIT) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => {
+            Err(Failure::new(format_args!("expected an end within {CASE_LIMIT:?}, it hangs")))
+        }
+        Err(RecvTimeoutError::Disconnected) => {
+            let panic = thread.join().expect_err("because it ended without sending");
+            Err(Failure::new(format_args!("expected no panic, got: {}", panic_message(&*panic))))
+        }
+    }
+}
+
+fn perform(subject: &Subject, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+    let runtime = runtime(case.threads)?;
+    let fixture = runtime.block_on(subject.open())?;
+    let opened = fixture.store();
+    // As a task, so that the case runs where the code of users runs.
+    let ended = runtime.block_on(runtime.spawn(among_strangers(opened, mode, case)));
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    drop(fixture);
+    match ended {
+        Ok(result) => result,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(ended) => Err(ended.into()),
+        },
+    }
+}
+
+/// Runs a case; in a store below a prefix with strangers beside it, which it must not harm.
+async fn among_strangers(opened: Store, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+    let store = (mode.enter)(&opened)?;
+    let strangers = Strangers::around(&opened, store.prefix()).await?;
+    (case.run)(Context::new(opened, store)).await?;
+    strangers.unharmed().await
+}
+
+fn runtime(threads: bool) -> Result<Runtime, Failure> {
+    let mut builder = if threads { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    Ok(builder.enable_all().build()?)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
+}
+
+/// Whether the command line asks for this case, by the rules of libtest.
+fn selected(arguments: &Arguments, case: &str) -> bool {
+    arguments.filter.as_ref().is_none_or(|filter| case.contains(filter.as_str()))
+        && !arguments.skip.iter().any(|skip| case.contains(skip.as_str()))
+}
+
+fn record(row: &Row, outcome: Outcome<'_>) {
+    if let Err(error) = row.append(outcome) {
+        say(&format!("the report could not be written: {error}"));
+    }
+}
+
+#[allow(clippy::print_stderr)] // a test program talks to people; stdout belongs to the harness
+fn say(message: &str) {
+    eprintln!("{message}");
+}
