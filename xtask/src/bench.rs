@@ -1,2 +1,5 @@
 //! x
-use crate::run::Outcome; pub(crate) fn run() -> Outcome { Ok(()) }
+use crate::run::Outcome;
+pub(crate) fn run() -> Outcome {
+    Ok(())
+}

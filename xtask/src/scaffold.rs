@@ -51,10 +51,9 @@ pub(crate) fn fill(folder: &Path, name: &str) -> Outcome {
 
 fn renamed(text: &str, name: &str) -> String {
     let camel: String = name.split('-').map(capitalised).collect();
-    text.replace("Template", &camel).replace("storage_template", &format!("storage_{}", name.replace('-', "_"))).replace(
-        "template",
-        name,
-    )
+    text.replace("Template", &camel)
+        .replace("storage_template", &format!("storage_{}", name.replace('-', "_")))
+        .replace("template", name)
 }
 
 fn capitalised(word: &str) -> String {
@@ -68,6 +67,9 @@ mod tests {
 
     #[test]
     fn names() {
-        assert_eq!(renamed("storage-template storage_template::Template", "a-b"), "storage-a-b storage_a_b::AB");
+        assert_eq!(
+            renamed("storage-template storage_template::Template", "a-b"),
+            "storage-a-b storage_a_b::AB"
+        );
     }
 }

@@ -19,13 +19,19 @@ pub(crate) fn run() -> Outcome {
     let mut count = Count::default();
     step("format", || succeed(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("lints", || {
-        succeed(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+        succeed(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ]))
     })?;
     step("tidy", || tidy::run(false))?;
     step("tests", || tests(&mut count))?;
-    step("documentation examples", || {
-        counted(&mut cargo(&["test", "--workspace", "--doc"]), &mut count)
-    })?;
+    step("documentation examples", || counted(&mut cargo(&["test", "--workspace", "--doc"]), &mut count))?;
     step("the backend outside the tree", || outside(&mut count))?;
     step("licences, bans and sources", deny)?;
     step("documentation", docs::run)?;
@@ -55,7 +61,8 @@ fn outside(count: &mut Count) -> Outcome {
     for entry in entries.flatten().filter(|e| e.path().join("Cargo.toml").exists()) {
         let mut test = cargo(&["test", "--quiet"]);
         // Shared with the workspace: the same dependencies need not be built twice.
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
         test.current_dir(entry.path()).env("CARGO_TARGET_DIR", target.join("outside"));
         counted(&mut test, count)?;
     }
@@ -111,7 +118,9 @@ mod tests {
     #[test]
     fn closing_lines() {
         let mut count = Count::default();
-        count.add("test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        count.add(
+            "test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
         count.add("     Summary [   1.234s] 105 tests run: 104 passed (1 slow), 1 failed, 7 skipped");
         count.add("test a ... ok");
         assert_eq!((count.passed, count.failed, count.ignored), (107, 2, 9));

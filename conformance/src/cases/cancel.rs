@@ -37,10 +37,11 @@ async fn stopped(ended: bool) {
 }
 
 async fn is_one_of(c: &Context, name: &str, old: &Bytes, new: &Bytes) -> Result<(), Failure> {
-    let found = c.get(name).await?;
-    let whole = found == old || found == new;
-    holds(whole, format!("expected `{name}` to be old or new, got {} bytes of neither", found.len()))?;
-    same(format!("size of `{name}`"), c.stat(name).await?.size, found.len() as u64)
+    // One read, since the work may end between two requests.
+    let found = c.store.read(&Key::new(name)?, ReadOptions::new()).await?;
+    let whole = found.bytes == old || found.bytes == new;
+    holds(whole, format!("expected `{name}` to be old or new, got {} bytes of neither", found.bytes.len()))?;
+    same(format!("size of `{name}`"), found.metadata.size, found.bytes.len() as u64)
 }
 
 async fn writes(c: Context, way: Way) -> Result<(), Failure> {
@@ -89,8 +90,12 @@ async fn renames(c: Context) -> Result<(), Failure> {
         let (from, to) = (Key::new(format!("from{polls}"))?, Key::new(format!("to{polls}"))?);
         c.put(from.as_str(), body.clone()).await?;
         let ended = polled(c.store.rename(&from, &to, RenameOptions::new()), polls).await;
-        let there = if c.store.exists(&from).await? { &from } else { &to };
-        c.contains(there.as_str(), &body).await?;
+        // The new name first: a rename under way may take the old one between two requests.
+        let moved = c.store.exists(&to).await?;
+        holds(
+            moved || c.store.exists(&from).await? || c.store.exists(&to).await?,
+            "expected one of the names",
+        )?;
         stopped(ended.is_some()).await;
         let there = if c.store.exists(&from).await? { &from } else { &to };
         c.contains(there.as_str(), &body).await?;
@@ -103,11 +108,11 @@ async fn deletes(c: Context) -> Result<(), Failure> {
         c.put("a", "content").await?;
         c.put("b", "content").await?;
         let ended = polled(c.store.delete(Key::new("a")?), polls).await;
+        stopped(ended.is_some()).await;
         if c.store.exists(&Key::new("a")?).await? {
             c.contains("a", b"content").await?;
         }
         c.contains("b", b"content").await?;
-        stopped(ended.is_some()).await;
         // Whatever became of it, the next delete and write have the last word.
         c.store.delete(Key::new("a")?).await?;
         c.lacks("a").await?;

@@ -6,13 +6,14 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, openat, statat, unlinkat}
 use rustix::io::Errno;
 use storage_core::{CleanupReport, Prefix, Result};
 
+use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
 use crate::lock;
 use crate::path::is_staged;
 use crate::root::Root;
 
 /// Removes every staged file under `prefix` that no writer holds.
-pub(crate) fn cleanup(root: &Root, prefix: &Prefix) -> Result<CleanupReport> {
+pub(crate) fn cleanup(root: &Root, prefix: &Prefix, cancel: &Cancel) -> Result<CleanupReport> {
     let mut report = CleanupReport::default();
     // A raw prefix: what stands in its directory, and below the directories whose names it begins.
     let (directory, start) = prefix.as_str().rsplit_once('/').unwrap_or(("", prefix.as_str()));
@@ -21,12 +22,13 @@ pub(crate) fn cleanup(root: &Root, prefix: &Prefix) -> Result<CleanupReport> {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(report),
         Err(errno) => return Err(from_errno(errno, "open the directory")),
     };
-    sweep(fd, start.as_bytes(), &mut report)?;
+    sweep(fd, start.as_bytes(), &mut report, cancel)?;
     Ok(report)
 }
 
 /// Looks through one directory and then below. Only real directories are entered, never links.
-fn sweep(directory: OwnedFd, start: &[u8], report: &mut CleanupReport) -> Result<()> {
+fn sweep(directory: OwnedFd, start: &[u8], report: &mut CleanupReport, cancel: &Cancel) -> Result<()> {
+    cancel.check()?;
     let mut below = Vec::new();
     for entry in Dir::read_from(&directory).map_err(doing("read the directory"))? {
         let entry = entry.map_err(doing("read the directory"))?;
@@ -45,7 +47,7 @@ fn sweep(directory: OwnedFd, start: &[u8], report: &mut CleanupReport) -> Result
     for name in below {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&directory, &name, flags, rustix::fs::Mode::empty()) {
-            Ok(child) => sweep(child, b"", report)?,
+            Ok(child) => sweep(child, b"", report, cancel)?,
             // Gone, or no directory after all, or not ours to look into: nothing of ours is in there.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {}
             Err(errno) => return Err(from_errno(errno, "open the directory")),

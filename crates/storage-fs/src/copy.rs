@@ -1,5 +1,6 @@
 //! Copy inside the volume: a shared extent where it can, the kernel's copy where it cannot, holes kept.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{SeekFrom, Stat, fstat, seek};
@@ -8,6 +9,7 @@ use storage_core::{
     CopyRequest, Error, ErrorKind, FileKind, Key, Metadata, Payload, Result, UnixAttributes, WriteRequest,
 };
 
+use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
 use crate::path::Place;
 use crate::read::Found;
@@ -15,7 +17,16 @@ use crate::root::Root;
 use crate::stage::Staged;
 use crate::stat;
 
-pub(crate) fn copy(root: &Root, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
+/// Bytes that the kernel copies in one step, between which a copy can be cancelled.
+const STEP: usize = 64 << 20;
+
+pub(crate) fn copy(
+    root: &Root,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+    cancel: &Cancel,
+) -> Result<Metadata> {
     let found = Found::find(root, from)?;
     let metadata = found.metadata()?;
     if request.source_if_match.is_some() && metadata.etag != request.source_if_match {
@@ -27,24 +38,24 @@ pub(crate) fn copy(root: &Root, from: &Key, to: &Key, request: &CopyRequest) -> 
     match found {
         Found::Symlink { target, .. } => {
             write.kind = FileKind::Symlink;
-            crate::backend::write_symlink(root, to, &Payload::from(target), &write)
+            crate::link::write(root, to, &Payload::from(target), &write)
         }
         Found::File { file, stat } => {
             write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o7777, uid: 0, gid: 0 });
             let place = Place::of(to)?;
             let staged = Staged::create(root, place, true)?;
-            staged.keep_failure(copy_content(&file, &staged, &stat))?;
+            staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
                 let message = "the source changed while it was copied";
                 return Err(Error::new(ErrorKind::PreconditionFailed, message));
             }
-            staged.finish(root, place, metadata.size, &write)
+            staged.finish(root, place, metadata.size, &write, cancel)
         }
     }
 }
 
-fn copy_content(from: &OwnedFd, staged: &Staged, stat: &Stat) -> Result<()> {
+fn copy_content(from: &OwnedFd, staged: &Staged, stat: &Stat, cancel: &Cancel) -> Result<()> {
     // Where the volume shares extents the copy takes no time and no space; it never aliases, writes part the two.
     if rustix::fs::ioctl_ficlone(&staged.file, from).is_ok() {
         return Ok(());
@@ -54,7 +65,7 @@ fn copy_content(from: &OwnedFd, staged: &Staged, stat: &Stat) -> Result<()> {
     let mut at = 0;
     while at < size {
         let Some((start, end)) = next_data(from, at, size)? else { return Ok(()) };
-        copy_extent(from, staged, start, end)?;
+        copy_extent(from, staged, start..end, cancel)?;
         at = end;
     }
     Ok(())
@@ -74,10 +85,12 @@ fn next_data(from: &OwnedFd, at: u64, size: u64) -> Result<Option<(u64, u64)>> {
     }
 }
 
-fn copy_extent(from: &OwnedFd, staged: &Staged, start: u64, end: u64) -> Result<()> {
+fn copy_extent(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
+    let Range { start, end } = extent;
     let (mut read_at, mut write_at) = (start, start);
     while read_at < end {
-        let length = usize::try_from(end - read_at).unwrap_or(usize::MAX).min(1 << 30);
+        cancel.check()?;
+        let length = usize::try_from(end - read_at).unwrap_or(usize::MAX).min(STEP);
         let copied =
             rustix::fs::copy_file_range(from, Some(&mut read_at), &staged.file, Some(&mut write_at), length);
         match copied {
@@ -89,7 +102,7 @@ fn copy_extent(from: &OwnedFd, staged: &Staged, start: u64, end: u64) -> Result<
             }
             Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                return copy_by_hand(from, staged, read_at, end);
+                return copy_by_hand(from, staged, read_at..end, cancel);
             }
             Err(errno) => return Err(from_errno(errno, "copy the content")),
         }
@@ -97,9 +110,11 @@ fn copy_extent(from: &OwnedFd, staged: &Staged, start: u64, end: u64) -> Result<
     Ok(())
 }
 
-fn copy_by_hand(from: &OwnedFd, staged: &Staged, mut at: u64, end: u64) -> Result<()> {
+fn copy_by_hand(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
+    let Range { start: mut at, end } = extent;
     let mut buffer = vec![0u8; 1 << 20];
     while at < end {
+        cancel.check()?;
         let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
         let read = match rustix::io::pread(from, &mut buffer[..wanted], at) {
             Ok(0) => {

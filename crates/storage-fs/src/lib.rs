@@ -4,10 +4,12 @@
 mod attributes;
 mod backend;
 mod blocking;
+mod change;
 mod cleanup;
 mod config;
 mod copy;
 mod error;
+mod link;
 mod list;
 mod lock;
 mod path;
@@ -55,7 +57,7 @@ pub const PROVIDER: Provider = Provider {
     open: |location: Location, options: Options| {
         Box::pin(async move {
             let config = Config::from_location(&location, &options)?;
-            let backend = blocking::run(move || Fs::open(config)).await?;
+            let backend = blocking::run(move |_| Fs::open(config)).await?;
             Ok(Opened { backend: Arc::new(backend), prefix: Prefix::root() })
         })
     },

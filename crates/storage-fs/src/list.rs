@@ -36,7 +36,7 @@ impl Lister for FsLister {
             let Some(mut walk) = self.walk.take() else {
                 return Err(Error::new(ErrorKind::Cancelled, "the listing lost its place; start a new one"));
             };
-            let (walk, page) = blocking::run(move || {
+            let (walk, page) = blocking::run(move |_| {
                 let page = walk.page();
                 Ok((walk, page))
             })

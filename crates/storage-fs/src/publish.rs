@@ -6,6 +6,7 @@ use rustix::fs::{AtFlags, FileType, RenameFlags, linkat, renameat, renameat_with
 use rustix::io::Errno;
 use storage_core::{Condition, ETag, Error, ErrorKind, Result};
 
+use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
 use crate::lock;
 use crate::path::Place;
@@ -14,11 +15,20 @@ use crate::stage::Staged;
 use crate::stat;
 
 /// Moves the staged file to its place. After an error nothing has changed, unless the error says otherwise.
-pub(crate) fn publish(root: &Root, staged: &Staged, place: Place<'_>, condition: &Condition) -> Result<()> {
+pub(crate) fn publish(
+    root: &Root,
+    staged: &Staged,
+    place: Place<'_>,
+    condition: &Condition,
+    cancel: &Cancel,
+) -> Result<()> {
     let directory = &staged.directory;
-    let moved = under(root, directory, place.name, condition, || match condition {
-        Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
-        _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
+    let moved = under(root, directory, place.name, condition, || {
+        cancel.check()?;
+        match condition {
+            Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
+            _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
+        }
     });
     moved?;
     staged.forget();

@@ -151,7 +151,7 @@ impl Rest {
             if rest.position == rest.end {
                 return Ok(None);
             }
-            let (rest, chunk) = blocking::run(move || {
+            let (rest, chunk) = blocking::run(move |_| {
                 let chunk = rest.step();
                 Ok((rest, chunk))
             })

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use storage_core::{Error, ErrorKind, Metadata, Payload, Result, WriteRequest};
 
 use crate::attributes;
+use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
 use crate::lock;
 use crate::path::{Place, staged_name};
@@ -108,13 +109,14 @@ impl Staged {
         place: Place<'_>,
         size: u64,
         request: &WriteRequest,
+        cancel: &Cancel,
     ) -> Result<Metadata> {
         if self.failed.load(Ordering::Relaxed) {
             let message = "an earlier write to the staged file failed, so nothing is published";
             return Err(Error::new(ErrorKind::Other, message));
         }
         self.keep_failure(self.complete(root, size, request))?;
-        publish(root, self, place, &request.condition)?;
+        publish(root, self, place, &request.condition, cancel)?;
         let mut metadata = stat::metadata(&fstat(&self.file).map_err(doing("stat the new file"))?);
         metadata.attributes = request.attributes.clone();
         Ok(metadata)

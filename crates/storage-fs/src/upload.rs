@@ -32,17 +32,17 @@ impl FsUpload {
 impl Upload for FsUpload {
     fn part(&self, part: Part) -> BoxFuture<'_, Result<()>> {
         let staged = self.staged.clone();
-        Box::pin(blocking::run(move || staged.write_at(&part.body, part.offset)))
+        Box::pin(blocking::run(move |_| staged.write_at(&part.body, part.offset)))
     }
 
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         let (root, key) = (self.root.clone(), self.key.clone());
         let (request, staged) = (self.request.clone(), self.staged.clone());
-        Box::pin(blocking::run(move || staged.finish(&root, Place::of(&key)?, size, &request)))
+        Box::pin(blocking::run(move |cancel| staged.finish(&root, Place::of(&key)?, size, &request, cancel)))
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         let staged = self.staged.clone();
-        Box::pin(blocking::run(move || staged.remove()))
+        Box::pin(blocking::run(move |_| staged.remove()))
     }
 }

@@ -7,7 +7,16 @@ use crate::run::{Outcome, cargo, output, read};
 pub(crate) fn check() -> Outcome<Vec<String>> {
     let clauses = clauses(&read("docs/contract.md")?);
     // The memory backend supports everything: its list is the list of all cases.
-    let list = output(&mut cargo(&["test", "--quiet", "-p", "storage-memory", "--test", "conformance", "--", "--list"]))?;
+    let list = output(&mut cargo(&[
+        "test",
+        "--quiet",
+        "-p",
+        "storage-memory",
+        "--test",
+        "conformance",
+        "--",
+        "--list",
+    ]))?;
     Ok(compare(&clauses, &cases(&list)))
 }
 
@@ -21,7 +30,9 @@ fn compare(clauses: &BTreeSet<String>, cases: &BTreeMap<String, Option<String>>)
         match clause {
             None => problems.push(format!("conformance: case `{case}` names no clause")),
             Some(clause) if !clauses.contains(clause) => {
-                problems.push(format!("conformance: case `{case}` names {clause}, which is not in docs/contract.md"));
+                problems.push(format!(
+                    "conformance: case `{case}` names {clause}, which is not in docs/contract.md"
+                ));
             }
             Some(_) => {}
         }
@@ -67,7 +78,8 @@ mod tests {
     fn both_directions() {
         let contract = clauses("- **READ-1** x\n- **READ-2** y\ntext **READ-3**\n- **note** z\n");
         assert_eq!(contract.len(), 2);
-        let list = cases("plain/read/READ-1-a: test\n[ignored: x] plain/w/WRITE-9-b: test\nplain/odd: test\n");
+        let list =
+            cases("plain/read/READ-1-a: test\n[ignored: x] plain/w/WRITE-9-b: test\nplain/odd: test\n");
         let problems = compare(&contract, &list);
         assert_eq!(problems.len(), 3, "{problems:?}");
     }

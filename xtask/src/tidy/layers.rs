@@ -20,7 +20,8 @@ pub(crate) fn check(packages: &[Package]) -> Vec<String> {
             name => folder == name,
         };
         if !named {
-            problems.push(format!("{}: the folder `{}` has another name than its package", package.name, folder));
+            problems
+                .push(format!("{}: the folder `{}` has another name than its package", package.name, folder));
         }
     }
     problems

@@ -8,7 +8,8 @@ const END: &str = "<!-- end of crates -->";
 
 pub(crate) fn check(packages: &[Package], fix: bool) -> Outcome<Vec<String>> {
     let readme = read("README.md")?;
-    let (before, rest) = readme.split_once(START).ok_or("README.md: the start of the crate table is missing")?;
+    let (before, rest) =
+        readme.split_once(START).ok_or("README.md: the start of the crate table is missing")?;
     let (current, after) = rest.split_once(END).ok_or("README.md: the end of the crate table is missing")?;
     let wanted = table(packages);
     if current == wanted {

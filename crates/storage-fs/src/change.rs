@@ -1,0 +1,123 @@
+//! Deleting, renaming and updating what stands below the root.
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, renameat, unlinkat, utimensat};
+use rustix::io::Errno;
+use storage_core::{Change, Condition, DeleteTarget, Error, ErrorKind, Key, Result, Target};
+
+use crate::config::Symlinks;
+use crate::error::{doing, finding, from_errno};
+use crate::path::{self, Place};
+use crate::publish::{move_absent, replacing, under};
+use crate::root::Root;
+use crate::{attributes, link, stat};
+
+pub(crate) fn delete(root: &Root, target: &DeleteTarget) -> Result<()> {
+    let place = Place::of(&target.key)?;
+    let missing = |result: Result<(), Errno>| match result {
+        // A directory is no object, and so there is none.
+        Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(()),
+        Err(errno) => Err(from_errno(errno, "remove the file")),
+    };
+    let directory = match root.parent(place) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT | Errno::NOTDIR) if target.if_match.is_some() => {
+            return Err(Error::new(ErrorKind::PreconditionFailed, "there is no object"));
+        }
+        Err(errno) => return missing(Err(errno)),
+    };
+    let condition = target.if_match.clone().map_or(Condition::None, Condition::IfMatch);
+    under(root, &directory, place.name, &condition, || {
+        missing(unlinkat(&directory, place.name, AtFlags::empty()))
+    })
+}
+
+pub(crate) fn rename(root: &Root, from: &Key, to: &Key, condition: &Condition) -> Result<()> {
+    let (old, new) = (Place::of(from)?, Place::of(to)?);
+    let source = root.parent(old).map_err(finding("open the directory"))?;
+    let found = root.stat_at(&source, old.name).map_err(finding("stat the source"))?;
+    if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+        return Err(Error::new(ErrorKind::NotFound, "this is a directory, not an object"));
+    }
+    let target = root.make_directory(new.directory)?;
+    under(root, &target, new.name, condition, || {
+        if *condition == Condition::IfAbsent {
+            return move_absent(&source, old.name, &target, new.name);
+        }
+        let twins = root.stat_at(&target, new.name).is_ok_and(|there| stat::same_file(&found, &there));
+        if twins {
+            // Two names of one file: the system's rename would leave both.
+            return unlinkat(&source, old.name, AtFlags::empty()).map_err(doing("remove the old name"));
+        }
+        renameat(&source, old.name, &target, new.name).map_err(replacing)
+    })?;
+    // The new name first: after a loss of power there may be both names, never none.
+    root.sync_directory(&target)?;
+    root.sync_directory(&source)
+}
+
+pub(crate) fn update(root: &Root, target: &Target, change: &Change) -> Result<()> {
+    let (path, directory) = match target {
+        Target::Object(key) => {
+            Place::of(key)?;
+            (key.as_str(), false)
+        }
+        Target::Directory(prefix) => (path::directory(prefix)?, true),
+        _ => return Err(Error::unsupported("an unknown kind of target")),
+    };
+    // A handle on the very file: what is changed below is what was found here, whatever happens to the name.
+    let mut flags = OFlags::PATH;
+    if !root.follows() {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let handle = match root.open_at(path, flags) {
+        Err(Errno::LOOP) if root.config.symlinks == Symlinks::Preserve => {
+            return link::update(root, target, change);
+        }
+        result => result.map_err(finding("open the file"))?,
+    };
+    let found = fstat(&handle).map_err(doing("stat the file"))?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Symlink => return link::update(root, target, change),
+        FileType::Directory if !directory => {
+            return Err(Error::new(ErrorKind::NotFound, "this is a directory, not an object"));
+        }
+        kind if directory && kind != FileType::Directory => {
+            return Err(Error::new(ErrorKind::NotFound, "this is no directory"));
+        }
+        _ => {}
+    }
+    apply(&format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle)), change)
+}
+
+fn apply(handle: &str, change: &Change) -> Result<()> {
+    if let Some(unix) = change.unix {
+        if change.set_owner {
+            let (uid, gid) = (rustix::fs::Uid::from_raw(unix.uid), rustix::fs::Gid::from_raw(unix.gid));
+            rustix::fs::chownat(CWD, handle, Some(uid), Some(gid), AtFlags::empty())
+                .map_err(doing("set the owner"))?;
+        }
+        rustix::fs::chmod(handle, Mode::from_raw_mode(unix.mode & 0o7777))
+            .map_err(doing("set the permissions"))?;
+    }
+    if let Some(time) = change.modified {
+        utimensat(CWD, handle, &attributes::timestamps(time), AtFlags::empty())
+            .map_err(doing("set the modification time"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn remove_dir(root: &Root, path: &str) -> Result<()> {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = match root.open_directory(parent) {
+        Ok(parent) => parent,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => return Err(from_errno(errno, "open the directory")),
+    };
+    match unlinkat(&parent, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "the directory is not empty"))
+        }
+        Err(errno) => Err(from_errno(errno, "remove the directory")),
+    }
+}
