@@ -151,6 +151,15 @@ impl Context {
         let again = self.store.cleanup(&root).await?;
         same("leftovers that a second clean-up found", (again.removed, again.in_use), (0, 0))
     }
+
+    /// The object holds this and is the only one, and no leftover is in the way.
+    pub(crate) async fn is_alone(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        self.contains(name, content).await?;
+        same("listing", self.names("", ListOptions::new()).await?, [name])?;
+        self.nothing_left_over().await?;
+        self.contains(name, content).await?;
+        same("listing after a clean-up", self.names("", ListOptions::new()).await?, [name])
+    }
 }
 
 /// How an object is written.

@@ -13,6 +13,7 @@ mod file;
 mod key;
 mod list;
 mod metadata;
+mod publish;
 mod read;
 mod rename;
 mod scope;
@@ -24,12 +25,13 @@ use crate::case::Case;
 
 /// Every case that runs on an undisturbed backend.
 pub(crate) fn all() -> Vec<&'static Case> {
-    let areas: [&'static [Case]; 19] = [
+    let areas: [&'static [Case]; 20] = [
         key::CASES,
         scope::CASES,
         read::CASES,
         conditional_read::CASES,
         consistency::CASES,
+        publish::CASES,
         write::CASES,
         conditional_write::CASES,
         metadata::CASES,
