@@ -5,6 +5,7 @@ mod cases;
 mod context;
 mod expect;
 mod failure;
+pub mod fault;
 mod mode;
 mod report;
 mod run;
