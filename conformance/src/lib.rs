@@ -6,6 +6,7 @@ mod context;
 mod expect;
 mod failure;
 pub mod fault;
+mod faulty;
 mod mode;
 mod report;
 mod run;

@@ -4,6 +4,7 @@ use storage_core::{Error, Prefix, Store};
 
 use crate::case::Case;
 use crate::cases;
+use crate::faulty;
 
 /// One way to run cases: which, and on what store.
 pub(crate) struct Mode {
@@ -14,7 +15,7 @@ pub(crate) struct Mode {
 }
 
 /// Every mode. A new one is written here.
-pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED];
+pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, FAULTY];
 
 /// The store as it was opened.
 const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(opened.clone()) };
@@ -25,3 +26,6 @@ const PREFIXED: Mode = Mode {
     cases: cases::all,
     enter: |opened| Ok(opened.scoped(&Prefix::new("some/deep prefix/")?)),
 };
+
+/// The store as it was opened; each case puts its own faults around it.
+const FAULTY: Mode = Mode { name: "faulty", cases: faulty::all, enter: |opened| Ok(opened.clone()) };
