@@ -150,19 +150,18 @@ impl FaultBackend {
         }
     }
 
-    /// Deletes all but the targets at `places`.
+    /// Deletes all but the refused targets.
     async fn delete_others(
         &self,
         targets: &[DeleteTarget],
-        places: &[usize],
-        refusal: &Refusal,
+        refused: &[(usize, Refusal)],
     ) -> Result<Vec<Result<()>>> {
-        let spared = |at: &usize| places.contains(at);
+        let refusal = |at: usize| refused.iter().find(|(place, _)| *place == at).map(|(_, refusal)| refusal);
         let others: Vec<DeleteTarget> =
-            (0..targets.len()).filter(|at| !spared(at)).map(|at| targets[at].clone()).collect();
+            (0..targets.len()).filter(|at| refusal(*at).is_none()).map(|at| targets[at].clone()).collect();
         let done = if others.is_empty() { Vec::new() } else { self.inner.delete(&others).await? };
         let mut done = done.into_iter();
-        let result = |at| if spared(&at) { Some(Err(refusal.error())) } else { done.next() };
+        let result = |at| refusal(at).map_or_else(|| done.next(), |refusal| Some(Err(refusal.error())));
         Ok((0..targets.len()).map_while(result).collect())
     }
 }
@@ -235,7 +234,7 @@ impl Backend for FaultBackend {
             seen.targets = keys;
             let results = match self.script.begin(seen).await? {
                 None => self.inner.delete(targets).await,
-                Some(Fault::Targets(places, refusal)) => self.delete_others(targets, &places, &refusal).await,
+                Some(Fault::Targets(refused)) => self.delete_others(targets, &refused).await,
                 Some(Fault::After(refusal)) => {
                     self.inner.delete(targets).await.and(Err(refusal.error().maybe_applied()))
                 }

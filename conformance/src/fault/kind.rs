@@ -81,7 +81,7 @@ pub enum Fault {
     BadEntry,
 
     /// Of a delete: the targets at these places of the request are not applied; the others are.
-    Targets(Vec<usize>, Refusal),
+    Targets(Vec<(usize, Refusal)>),
 }
 
 /// An error in the making.

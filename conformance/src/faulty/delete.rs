@@ -1,11 +1,13 @@
 //! Deletes under faults: per key, and again only what failed.
 
+use std::time::Duration;
+
 use storage_core::{Capabilities, DeleteTarget, Error, ErrorKind, Key, ListOptions};
 
 use super::rig::{ATTEMPTS, Rig};
 use crate::case::Case;
 use crate::context::Context;
-use crate::expect::{holds, same};
+use crate::expect::{fails, holds, same};
 use crate::failure::Failure;
 use crate::fault::{Call, Fault, Plan, Refusal};
 
@@ -17,6 +19,11 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("delete", "DEL-1", "refused-batch-is-repeated", |c| Box::pin(refused(c))),
     Case::new("delete", "DEL-1", "lost-answer-is-repeated", |c| Box::pin(lost(c))),
     Case::new("delete", "DEL-1", "failed-batch-is-an-error-for-every-key", |c| Box::pin(all_fail(c))),
+    Case::new("delete", "ERR-3", "longest-retry-after-of-a-batch-holds", |c| Box::pin(longest_wait(c)))
+        .needs(batches),
+    Case::new("delete", "ERR-1", "each-target-keeps-its-own-error", |c| Box::pin(own_errors(c)))
+        .needs(batches),
+    Case::new("delete", "ERR-3", "lost-answer-stays-in-doubt", |c| Box::pin(doubt(c))),
 ];
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -24,6 +31,10 @@ const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 fn batches(can: &Capabilities) -> Option<String> {
     let batch = can.limits.delete_batch;
     (batch < NAMES.len()).then(|| format!("it deletes {batch} in one request"))
+}
+
+fn some_refused(places: &[usize], with: Refusal) -> Fault {
+    Fault::Targets(places.iter().map(|at| (*at, with.clone())).collect())
 }
 
 /// Deletes six objects through `plan`: the rig and the result of each.
@@ -62,7 +73,7 @@ async fn only(
 }
 
 async fn some(c: Context) -> Result<(), Failure> {
-    let plan = Plan::new().at(Call::Delete, 0, Fault::Targets(vec![1, 3], Refusal::unavailable()));
+    let plan = Plan::new().at(Call::Delete, 0, some_refused(&[1, 3], Refusal::unavailable()));
     let (rig, results) = delete(c, plan).await?;
     only(&rig, &results, &[], ErrorKind::Other).await?;
     let requests = rig.faults.journal().of(Call::Delete);
@@ -77,14 +88,14 @@ async fn some(c: Context) -> Result<(), Failure> {
 }
 
 async fn denied(c: Context) -> Result<(), Failure> {
-    let plan = Plan::new().at(Call::Delete, 0, Fault::Targets(vec![2], Refusal::denied()));
+    let plan = Plan::new().at(Call::Delete, 0, some_refused(&[2], Refusal::denied()));
     let (rig, results) = delete(c, plan).await?;
     only(&rig, &results, &["c"], ErrorKind::PermissionDenied).await?;
     same("requests", rig.faults.journal().count(Call::Delete), 1)
 }
 
 async fn hopeless(c: Context) -> Result<(), Failure> {
-    let always = Fault::Targets(vec![0], Refusal::unavailable());
+    let always = some_refused(&[0], Refusal::unavailable());
     let (rig, results) = delete(c, Plan::new().each(Call::Delete, .., always)).await?;
     only(&rig, &results, &["a"], ErrorKind::Unavailable).await?;
     same("requests", rig.faults.journal().count(Call::Delete), u64::from(ATTEMPTS))?;
@@ -109,4 +120,36 @@ async fn all_fail(c: Context) -> Result<(), Failure> {
     let plan = Plan::new().each(Call::Delete, .., Fault::Before(Refusal::unavailable()));
     let (rig, results) = delete(c, plan).await?;
     only(&rig, &results, &NAMES, ErrorKind::Unavailable).await
+}
+
+/// One target is throttled, a later one merely failed: the wait that was asked for holds for both.
+async fn longest_wait(c: Context) -> Result<(), Failure> {
+    let wait = Duration::from_millis(60);
+    let refused = vec![(1, Refusal::throttled(wait)), (3, Refusal::unavailable())];
+    let (rig, results) = delete(c, Plan::new().at(Call::Delete, 0, Fault::Targets(refused))).await?;
+    only(&rig, &results, &[], ErrorKind::Other).await?;
+    let seen = rig.faults.journal().of(Call::Delete);
+    let waited = seen[1].at - seen[0].at;
+    holds(waited >= wait, format_args!("expected a wait of at least {wait:?}, it was {waited:?}"))
+}
+
+async fn own_errors(c: Context) -> Result<(), Failure> {
+    let mixed = vec![(0, Refusal::throttled(Duration::ZERO)), (1, Refusal::unavailable())];
+    let (_, results) = delete(c, Plan::new().each(Call::Delete, .., Fault::Targets(mixed))).await?;
+    let kinds: Vec<_> = results.iter().map(|r| r.as_ref().err().map(Error::kind)).collect();
+    same("errors", &kinds[..3], [Some(ErrorKind::Throttled), Some(ErrorKind::Unavailable), None])
+}
+
+/// The first answer is lost and the second try denied: the first may have deleted all the same.
+async fn doubt(c: Context) -> Result<(), Failure> {
+    let plan = Plan::new().at(Call::Delete, 0, Fault::After(Refusal::unavailable()));
+    let rig = Rig::new(c, plan.at(Call::Delete, 1, Fault::Before(Refusal::denied())));
+    rig.calm.put("a", "content").await?;
+    let deleted = rig.faulty.store.delete(Key::new("a")?).await;
+    rig.all_met()?;
+    let error = fails("a delete", deleted, ErrorKind::PermissionDenied)?;
+    holds(
+        error.may_have_been_applied(),
+        format_args!("expected the delete to be possibly applied, got: {error}"),
+    )
 }

@@ -38,7 +38,9 @@ async fn no_answer(c: Context) -> Result<(), Failure> {
     let key = Key::new("a")?;
     let times_out = |what: &str, result: Result<(), Error>| {
         let error = fails(what, result, ErrorKind::TimedOut)?;
-        same(format_args!("attempts of {what}"), error.attempts(), 2)
+        same(format_args!("attempts of {what}"), error.attempts(), 2)?;
+        let writes = !["stat", "read", "list"].contains(&what);
+        same(format_args!("doubt about a {what} without an answer"), error.may_have_been_applied(), writes)
     };
     times_out("stat", rig.faulty.stat("a").await.map(drop))?;
     times_out("read", rig.faulty.get("a").await.map(drop))?;
