@@ -1,14 +1,19 @@
 //! What a case works with.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use storage_core::{
-    Capabilities, Entry, Error, Key, ListOptions, Metadata, Prefix, ReadOptions, StatOptions, Store,
-    WriteOptions,
+    Capabilities, Entry, Error, ErrorKind, Key, ListOptions, Metadata, Prefix, ReadOptions, StatOptions,
+    Store, WriteOptions, Writer,
 };
 
+use crate::expect::{fails, same, same_bytes};
 use crate::failure::Failure;
-use crate::mode::Mode;
 
 /// A fresh store, and shorthands for what most cases do.
 #[derive(Clone, Debug)]
@@ -22,10 +27,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(opened: Store, mode: &Mode) -> Result<Self, Error> {
-        let store = (mode.enter)(&opened)?;
+    pub(crate) fn new(opened: Store, store: Store) -> Self {
         let can = store.capabilities();
-        Ok(Self { store, opened, can })
+        Self { store, opened, can }
     }
 
     /// Writes with default options.
@@ -53,12 +57,113 @@ impl Context {
     }
 
     /// Writes small objects whose content is their name.
-    pub(crate) async fn fill(&self, names: &[&str]) -> Result<(), Failure> {
+    pub(crate) async fn fill<N: AsRef<str>>(&self, names: &[N]) -> Result<(), Error> {
         for name in names {
-            self.put(name, (*name).to_owned()).await?;
+            self.put(name.as_ref(), name.as_ref().to_owned()).await?;
         }
         Ok(())
     }
+
+    /// As `fill`, without the names that the backend cannot hold; gives those that it took, sorted.
+    pub(crate) async fn fill_possible<'a>(&self, names: &[&'a str]) -> Result<Vec<&'a str>, Error> {
+        let mut taken = Vec::new();
+        for name in names {
+            match self.put(name, (*name).to_owned()).await {
+                Ok(_) => taken.push(*name),
+                Err(error) if error.kind() == ErrorKind::InvalidKey => {}
+                Err(error) => return Err(error),
+            }
+        }
+        taken.sort_unstable();
+        Ok(taken)
+    }
+
+    /// The object is there with this content.
+    pub(crate) async fn contains(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        same_bytes(format!("the content of `{name}`"), &self.get(name).await?, content)
+    }
+
+    /// There is no such object.
+    pub(crate) async fn lacks(&self, name: &str) -> Result<(), Failure> {
+        fails(format!("stat of `{name}`"), self.stat(name).await, ErrorKind::NotFound).map(drop)
+    }
+}
+
+impl Context {
+    /// A part as small as the backend takes, so that few megabytes make several.
+    pub(crate) fn part_size(&self) -> usize {
+        self.can.limits.part_min.max(64 << 10) as usize
+    }
+
+    /// A body for this way of writing: parts want one of several parts and a rest.
+    pub(crate) fn body(&self, way: Way, seed: u64) -> Bytes {
+        match way {
+            Way::OneShot => pattern(seed, 1000),
+            Way::Parts => pattern(seed, self.part_size() * 5 / 2 + 1),
+        }
+    }
+
+    /// Writes by this way.
+    pub(crate) async fn write_by(
+        &self,
+        way: Way,
+        name: &str,
+        body: Bytes,
+        options: WriteOptions,
+    ) -> Result<Metadata, Error> {
+        match way {
+            Way::OneShot => self.store.write(&Key::new(name)?, body, options).await,
+            Way::Parts => {
+                let mut writer = self.begin(name, options).await?;
+                self.feed(&mut writer, body).await?;
+                writer.finish().await
+            }
+        }
+    }
+
+    /// Starts a write in small parts.
+    pub(crate) async fn begin(&self, name: &str, options: WriteOptions) -> Result<Writer, Error> {
+        self.store.writer(&Key::new(name)?, options.part_size(self.part_size() as u64)).await
+    }
+
+    /// Gives a writer these bytes in chunks that fit no part.
+    pub(crate) async fn feed(&self, writer: &mut Writer, mut body: Bytes) -> Result<(), Error> {
+        while !body.is_empty() {
+            let chunk = body.split_to(body.len().min(self.part_size() / 3 + 7));
+            writer.write(chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing of an interrupted write is left: a clean-up finds nothing in use, and a second one nothing at all.
+    pub(crate) async fn nothing_left_over(&self) -> Result<(), Failure> {
+        let root = Prefix::root();
+        let mut report = self.store.cleanup(&root).await?;
+        for _ in 0..100 {
+            if report.in_use == 0 {
+                break;
+            }
+            // A dropped writer aborts in the background.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            report = self.store.cleanup(&root).await?;
+        }
+        same("leftovers in use after 5 s", report.in_use, 0)?;
+        let again = self.store.cleanup(&root).await?;
+        same("leftovers that a second clean-up found", (again.removed, again.in_use), (0, 0))
+    }
+}
+
+/// How an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In one request.
+    OneShot,
+    /// In several parts.
+    Parts,
+}
+
+impl Way {
+    pub(crate) const BOTH: [Self; 2] = [Self::OneShot, Self::Parts];
 }
 
 /// Bytes that differ from one offset and from one `seed` to the next, so that a shift, a splice or a repetition shows.
@@ -71,4 +176,17 @@ pub(crate) fn pattern(seed: u64, len: usize) -> Bytes {
     }
     bytes.truncate(len);
     bytes.into()
+}
+
+/// Polls a future at most so often, then drops it.
+pub(crate) async fn polled<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let once = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        if let Poll::Ready(value) = once {
+            return Some(value);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }

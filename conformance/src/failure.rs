@@ -5,20 +5,33 @@ use std::panic::Location;
 
 /// A failed expectation: what was expected, what came, and the line of the case.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    message: String,
+    /// The case found out that it cannot be run.
+    ignored: bool,
+}
 
 impl Failure {
     /// A failure at the caller's line.
     #[track_caller]
     pub(crate) fn new(message: impl Display) -> Self {
         let at = Location::caller();
-        Self(format!("{message}\n  at {}:{}", at.file(), at.line()))
+        Self { message: format!("{message}\n  at {}:{}", at.file(), at.line()), ignored: false }
+    }
+
+    /// Not a failure: the case cannot be run here, which no capability tells beforehand.
+    pub(crate) fn ignored(reason: impl Display) -> Self {
+        Self { message: reason.to_string(), ignored: true }
+    }
+
+    pub(crate) fn is_ignored(&self) -> bool {
+        self.ignored
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

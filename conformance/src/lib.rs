@@ -8,8 +8,10 @@ mod failure;
 pub mod fault;
 mod faulty;
 mod mode;
+mod needs;
 mod report;
 mod run;
+mod strangers;
 mod subject;
 
 pub use case::{CaseInfo, LEVEL};

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use storage_core::Capabilities;
+use storage_core::{Capabilities, Store};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::case::{Case, CaseInfo};
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::mode::{MODES, Mode};
 use crate::report::{Outcome, Row};
+use crate::strangers::Strangers;
 use crate::subject::Subject;
 
 /// How long a case may take. Only to turn a hang into a failure: no case measures time against it.
@@ -135,7 +136,13 @@ impl Planned {
                 record(&self.row, Outcome::Passed);
                 Ok(Completion::Completed)
             }
-            Err(message) => {
+            Err(failure) if failure.is_ignored() => {
+                let reason = failure.to_string();
+                record(&self.row, Outcome::Ignored(&reason));
+                Ok(Completion::ignored_with(reason))
+            }
+            Err(failure) => {
+                let message = failure.to_string();
                 record(&self.row, Outcome::Failed(&message));
                 Err(message.into())
             }
@@ -144,43 +151,48 @@ impl Planned {
 }
 
 /// Runs a case on a thread of its own, so that neither a panic nor a blocked thread takes the suite along.
-fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> Result<(), String> {
+fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
     let (done, ended) = mpsc::channel();
-    let name = case.path();
     let body = move || {
-        let result = perform(&subject, mode, case).map_err(|failure| failure.to_string());
         // The receiver is gone only if the limit has passed; then nobody wants to know.
-        let _ = done.send(result);
+        let _ = done.send(perform(&subject, mode, case));
     };
-    let thread = thread::Builder::new().name(name).spawn(body).map_err(|e| e.to_string())?;
+    let thread = thread::Builder::new().name(case.path()).spawn(body)?;
     match ended.recv_timeout(CASE_LIMIT) {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => Err(format!("expected an end within {CASE_LIMIT:?}, it hangs")),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(Failure::new(format_args!("expected an end within {CASE_LIMIT:?}, it hangs")))
+        }
         Err(RecvTimeoutError::Disconnected) => {
             let panic = thread.join().expect_err("because it ended without sending");
-            Err(format!("expected no panic, got: {}", panic_message(&*panic)))
+            Err(Failure::new(format_args!("expected no panic, got: {}", panic_message(&*panic))))
         }
     }
 }
 
-fn perform(subject: &Subject, mode: &Mode, case: &Case) -> Result<(), Failure> {
+fn perform(subject: &Subject, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
     let runtime = runtime(case.threads)?;
-    let (fixture, result) = runtime.block_on(async {
-        let fixture = subject.open().await?;
-        let context = Context::new(fixture.store(), mode)?;
-        // As a task, so that the case runs where the code of users runs.
-        let result = tokio::spawn((case.run)(context)).await;
-        Ok::<_, Failure>((fixture, result))
-    })?;
+    let fixture = runtime.block_on(subject.open())?;
+    let opened = fixture.store();
+    // As a task, so that the case runs where the code of users runs.
+    let ended = runtime.block_on(runtime.spawn(among_strangers(opened, mode, case)));
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     drop(fixture);
-    match result {
+    match ended {
         Ok(result) => result,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(ended) => Err(ended.into()),
         },
     }
+}
+
+/// Runs a case; in a store below a prefix with strangers beside it, which it must not harm.
+async fn among_strangers(opened: Store, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+    let store = (mode.enter)(&opened)?;
+    let strangers = Strangers::around(&opened, store.prefix()).await?;
+    (case.run)(Context::new(opened, store)).await?;
+    strangers.unharmed().await
 }
 
 fn runtime(threads: bool) -> Result<Runtime, Failure> {

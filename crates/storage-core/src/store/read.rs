@@ -47,7 +47,8 @@ impl Store {
     /// requests travel side by side. An end past the object is clipped. An empty list makes no request.
     ///
     /// # Errors
-    /// Those of [`read`](Store::read), and `InvalidInput` if the options hold a range of their own.
+    /// Those of [`read`](Store::read), and `InvalidInput` if a range ends before it starts or the options hold one of their
+    /// own.
     pub async fn read_ranges(
         &self,
         key: &Key,
@@ -57,6 +58,11 @@ impl Store {
         if options.request.range != crate::ByteRange::Full {
             let error =
                 Error::new(ErrorKind::InvalidInput, "a vectored read takes its ranges from the list alone");
+            return Err(self.explain(error, Operation::Read, key.as_str()));
+        }
+        if let Some(range) = ranges.iter().find(|range| range.start > range.end) {
+            let message = format!("the range {}..{} ends before it starts", range.start, range.end);
+            let error = Error::new(ErrorKind::InvalidInput, message);
             return Err(self.explain(error, Operation::Read, key.as_str()));
         }
         let mut merged = coalesce(ranges).into_iter();
