@@ -9,6 +9,7 @@ pub mod fault;
 mod faulty;
 mod mode;
 mod needs;
+mod property;
 mod report;
 mod run;
 mod strangers;
