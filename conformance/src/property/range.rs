@@ -27,7 +27,7 @@ impl Asked {
     pub(super) fn expect(self, size: u64) -> Result<(u64, u64), ErrorKind> {
         let (start, end) = match self {
             Self::Full => return Ok((0, size)),
-            Self::Suffix(length) => return Ok((if length > size { 0 } else { size - length }, size)),
+            Self::Suffix(length) => return Ok((size - length.min(size), size)),
             Self::From(start) => (start, u64::MAX),
             Self::Bounded(start, end) => (start, end),
         };
