@@ -76,7 +76,7 @@ async fn in_parts(c: Context, call: Call, fault: Fault) -> Result<(), Failure> {
     let (old, new) = (pattern(1, 1000), rig.parts_content(2));
     rig.calm.put("a", old.clone()).await?;
     give_up(&rig, call, rig.put_parts("a", &new, WriteOptions::new())).await?;
-    rig.faults.journal().ended(Call::Abort, 1).await;
+    rig.ended(Call::Abort, 1).await?;
     old_or_new(&rig, &old, &new).await
 }
 
@@ -93,7 +93,7 @@ async fn broken_writer(c: Context) -> Result<(), Failure> {
         "expected a writer whose write was dropped to refuse, it wrote",
     )?;
     holds(writer.finish().await.is_err(), "expected a writer whose write was dropped to fail, it finished")?;
-    rig.faults.journal().ended(Call::Abort, 1).await;
+    rig.ended(Call::Abort, 1).await?;
     same_bytes("the old object", &rig.calm.get("a").await?, b"old")
 }
 

@@ -137,7 +137,7 @@ async fn changed(c: Context) -> Result<(), Failure> {
     let rig = by_copy(c, Plan::new().at(Call::Delete, 0, Fault::Until(Call::Page, 1)), false);
     rig.calm.put("a", "old").await?;
     let theirs = async {
-        rig.faults.journal().ended(Call::Write, 1).await;
+        rig.ended(Call::Write, 1).await?;
         rig.calm.put("a", "theirs").await?;
         rig.faulty.names("", ListOptions::new()).await
     };

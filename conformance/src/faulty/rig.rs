@@ -8,7 +8,7 @@ use storage_core::{Error, Key, Metadata, RetryPolicy, Timeouts, WriteOptions};
 use crate::context::{Context, pattern};
 use crate::expect::holds;
 use crate::failure::Failure;
-use crate::fault::{FaultLayer, Plan};
+use crate::fault::{Call, FaultLayer, Plan};
 
 /// Tries in a row in every case that does not set another number.
 pub(super) const ATTEMPTS: u32 = 4;
@@ -53,6 +53,13 @@ impl Rig {
     pub(super) fn all_met(&self) -> Result<(), Failure> {
         let unmet = self.faults.unmet();
         holds(unmet.is_empty(), format_args!("expected every fault to be met, these were not: {unmet:?}"))
+    }
+
+    /// Waits until `call` came back from the backend `times` times.
+    pub(super) async fn ended(&self, call: Call, times: usize) -> Result<(), Failure> {
+        let ended = tokio::time::timeout(PATIENCE, self.faults.journal().ended(call, times)).await;
+        let made = self.faults.journal();
+        ended.map_err(|_| Failure::new(format_args!("expected {times} {call}, there were {made}")))
     }
 
     /// The length of a part that this backend takes and that a test can afford.

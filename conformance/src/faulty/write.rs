@@ -64,7 +64,7 @@ async fn failed_part(c: Context) -> Result<(), Failure> {
     let second = Rule::new(Call::Part, denied()).only(|seen| seen.part == Some(1));
     let rig = Rig::new(c, Plan::new().rule(second));
     parts_fail(&rig, ErrorKind::PermissionDenied).await?;
-    rig.faults.journal().ended(Call::Abort, 2).await;
+    rig.ended(Call::Abort, 2).await?;
     same("finishes of a write whose part failed", rig.faults.journal().count(Call::Finish), 0)
 }
 
@@ -103,7 +103,7 @@ async fn dropped(c: Context) -> Result<(), Failure> {
     let mut writer = rig.faulty.store.writer(&Key::new("a")?, options).await?;
     writer.write(rig.parts_content(1)).await?;
     drop(writer);
-    rig.faults.journal().ended(Call::Abort, 1).await;
+    rig.ended(Call::Abort, 1).await?;
     same("finishes of a dropped writer", rig.faults.journal().count(Call::Finish), 0)?;
     old_stands(&rig).await
 }
