@@ -57,9 +57,9 @@ impl Context {
     }
 
     /// Writes small objects whose content is their name.
-    pub(crate) async fn fill<N: AsRef<str>>(&self, names: &[N]) -> Result<(), Error> {
+    pub(crate) async fn fill(&self, names: &[&str]) -> Result<(), Error> {
         for name in names {
-            self.put(name.as_ref(), name.as_ref().to_owned()).await?;
+            self.put(name, (*name).to_owned()).await?;
         }
         Ok(())
     }
@@ -150,6 +150,15 @@ impl Context {
         same("leftovers in use after 5 s", report.in_use, 0)?;
         let again = self.store.cleanup(&root).await?;
         same("leftovers that a second clean-up found", (again.removed, again.in_use), (0, 0))
+    }
+
+    /// The object holds this and is the only one, and no leftover is in the way.
+    pub(crate) async fn is_alone(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        self.contains(name, content).await?;
+        same("listing", self.names("", ListOptions::new()).await?, [name])?;
+        self.nothing_left_over().await?;
+        self.contains(name, content).await?;
+        same("listing after a clean-up", self.names("", ListOptions::new()).await?, [name])
     }
 }
 

@@ -5,6 +5,7 @@ use storage_core::{Error, Prefix, Store};
 use crate::case::Case;
 use crate::cases;
 use crate::faulty;
+use crate::mask::Mask;
 use crate::property;
 
 /// One way to run cases: which, and on what store.
@@ -16,7 +17,7 @@ pub(crate) struct Mode {
 }
 
 /// Every mode. A new one is written here.
-pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, FAULTY, PROPERTY];
+pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, EMULATED, FAULTY, PROPERTY];
 
 /// The store as it was opened.
 const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(opened.clone()) };
@@ -27,6 +28,10 @@ const PREFIXED: Mode = Mode {
     cases: cases::all,
     enter: |opened| Ok(opened.scoped(&Prefix::new("some/deep prefix/")?)),
 };
+
+/// The store with everything hidden that `Store` can do in the backend's place, and with small limits.
+const EMULATED: Mode =
+    Mode { name: "emulated", cases: cases::all, enter: |opened| Ok(opened.layer(&Mask::Emulated)) };
 
 /// The store as it was opened; each case puts its own faults around it.
 const FAULTY: Mode = Mode { name: "faulty", cases: faulty::all, enter: |opened| Ok(opened.clone()) };

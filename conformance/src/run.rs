@@ -221,3 +221,66 @@ fn record(row: &Row, outcome: Outcome<'_>) {
 fn say(message: &str) {
     eprintln!("{message}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use storage_core::Capabilities;
+    use storage_memory::Memory;
+
+    use super::{Planned, cases, plan};
+    use crate::subject::{Fixture, Subject};
+
+    fn memory() -> Subject {
+        Subject::new("memory", || async { Ok(Fixture::new(Memory::new())) })
+    }
+
+    fn ignored(subject: &Subject, capabilities: &Capabilities) -> Vec<String> {
+        let planned = plan(subject, capabilities);
+        planned.iter().filter(|p| p.ignored().is_some()).map(|p| p.row.case.clone()).collect()
+    }
+
+    fn everything() -> Capabilities {
+        storage_core::Backend::capabilities(&Memory::new())
+    }
+
+    #[test]
+    fn names_are_unique_and_can_be_typed() {
+        let mut seen = HashSet::new();
+        for case in cases() {
+            let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'/';
+            assert!(case.name.bytes().all(fine), "{}", case.name);
+            assert!(case.name.contains(&format!("/{}-", case.clause)), "{}", case.name);
+            assert!(seen.insert(case.name.clone()), "{} stands twice", case.name);
+        }
+    }
+
+    #[test]
+    fn a_missing_capability_ignores_its_cases_alone() {
+        assert_eq!(ignored(&memory(), &everything()), [""; 0]);
+        let mut without = everything();
+        without.symlinks = false;
+        let ignored = ignored(&memory(), &without);
+        assert!(
+            ignored.iter().any(|name| name == "plain/metadata/META-3-a-link-is-its-target"),
+            "{ignored:?}"
+        );
+        assert!(ignored.iter().all(|name| name.contains("link")), "{ignored:?}");
+    }
+
+    #[test]
+    fn a_known_weakness_is_ignored_by_name() {
+        let subject = memory().ignore("read/READ-3-*", "why").ignore("prefixed/walk/**", "why");
+        let ignored = ignored(&subject, &everything());
+        assert!(ignored.iter().all(|n| n.contains("/read/READ-3-") || n.starts_with("prefixed/walk/")));
+        let planned: Vec<Planned> = plan(&subject, &everything());
+        let expected = |n: &str| n.contains("/read/READ-3-") || n.starts_with("prefixed/walk/");
+        assert_eq!(ignored.len(), planned.iter().filter(|p| expected(&p.row.case)).count());
+    }
+
+    #[test]
+    fn a_lower_level_runs_no_newer_case() {
+        assert!(plan(&memory().level(0), &everything()).is_empty());
+    }
+}

@@ -190,7 +190,7 @@ async fn empty_range(c: Context) -> Result<(), Failure> {
     fails("0..0 of a missing object", missing, ErrorKind::NotFound).map(drop)
 }
 
-#[allow(clippy::reversed_empty_ranges)] // what is tested
+#[allow(clippy::reversed_empty_ranges, clippy::single_range_in_vec_init)] // what is tested, and lists of ranges
 async fn reversed(c: Context) -> Result<(), Failure> {
     let key = Key::new("a")?;
     c.put("a", "0123456789").await?;
@@ -203,6 +203,7 @@ async fn reversed(c: Context) -> Result<(), Failure> {
     Ok(())
 }
 
+#[allow(clippy::single_range_in_vec_init)] // lists of ranges
 async fn vectored_bounds(c: Context) -> Result<(), Failure> {
     let key = Key::new("a")?;
     c.put("a", "0123456789").await?;

@@ -139,7 +139,8 @@ async fn changed(c: Context) -> Result<(), Failure> {
     let theirs = async {
         rig.ended(Call::Write, 1).await?;
         rig.calm.put("a", "theirs").await?;
-        rig.faulty.names("", ListOptions::new()).await
+        rig.faulty.names("", ListOptions::new()).await?;
+        Ok::<_, Failure>(())
     };
     let (renamed, wrote) = futures_util::future::join(rename(&rig), theirs).await;
     wrote?;

@@ -253,6 +253,12 @@ impl Error {
         self
     }
 
+    /// Replaces the operation: a copy that consists of a read and a write fails as a copy.
+    pub(crate) fn in_operation(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
     /// Sets the backend's name, unless a deeper layer already did.
     pub fn with_backend(mut self, backend: impl Into<Cow<'static, str>>) -> Self {
         self.0.backend.get_or_insert_with(|| backend.into());

@@ -73,6 +73,8 @@ impl Store {
         request.start_after = request.start_after.map(|after| format!("{}{after}", self.prefix));
         let rules = Rules { request: request.clone(), sorted: self.declared().list_sorted };
         if !self.declared().list_delimiter {
+            // A level shows empty directories too, where directories are real.
+            request.directories |= request.delimiter == Some('/') && self.declared().directories;
             request.delimiter = None;
         }
         if !self.declared().list_start_after {
