@@ -24,6 +24,12 @@ impl Failure {
         Self { message: reason.to_string(), ignored: true }
     }
 
+    /// The same failure, and what it happened in.
+    pub(crate) fn within(mut self, what: impl Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     pub(crate) fn is_ignored(&self) -> bool {
         self.ignored
     }

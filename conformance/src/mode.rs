@@ -4,7 +4,9 @@ use storage_core::{Error, Prefix, Store};
 
 use crate::case::Case;
 use crate::cases;
+use crate::faulty;
 use crate::mask::Mask;
+use crate::property;
 
 /// One way to run cases: which, and on what store.
 pub(crate) struct Mode {
@@ -15,7 +17,7 @@ pub(crate) struct Mode {
 }
 
 /// Every mode. A new one is written here.
-pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, EMULATED];
+pub(crate) const MODES: &[Mode] = &[PLAIN, PREFIXED, EMULATED, FAULTY, PROPERTY];
 
 /// The store as it was opened.
 const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(opened.clone()) };
@@ -30,3 +32,9 @@ const PREFIXED: Mode = Mode {
 /// The store with everything hidden that `Store` can do in the backend's place, and with small limits.
 const EMULATED: Mode =
     Mode { name: "emulated", cases: cases::all, enter: |opened| Ok(opened.layer(&Mask::Emulated)) };
+
+/// The store as it was opened; each case puts its own faults around it.
+const FAULTY: Mode = Mode { name: "faulty", cases: faulty::all, enter: |opened| Ok(opened.clone()) };
+
+/// The store as it was opened; random operations are held against a model of it.
+const PROPERTY: Mode = Mode { name: "property", cases: property::all, enter: |opened| Ok(opened.clone()) };

@@ -235,6 +235,12 @@ impl Error {
         self
     }
 
+    /// Takes that back: what only reads has no effect that could be in doubt.
+    pub(crate) fn never_applied(mut self) -> Self {
+        self.0.may_have_been_applied = false;
+        self
+    }
+
     /// Marks this as the error of one listing entry, after which the listing goes on.
     pub fn for_entry(mut self) -> Self {
         self.0.scope = Scope::Entry;

@@ -108,11 +108,13 @@ pub(crate) struct Attempts {
     policy: RetryPolicy,
     first_failure: Option<Instant>,
     made: u32,
+    /// Whether one of the failed tries may have been applied: then the run may have been, however the last one failed.
+    in_doubt: bool,
 }
 
 impl Attempts {
     pub(crate) fn new(policy: &RetryPolicy) -> Self {
-        Self { policy: policy.clone(), first_failure: None, made: 1 }
+        Self { policy: policy.clone(), first_failure: None, made: 1, in_doubt: false }
     }
 
     /// How many tries were made so far.
@@ -128,12 +130,14 @@ impl Attempts {
 
     /// Decides what to do about `error`: the wait before the next try, or the error to give up with.
     pub(crate) fn after(&mut self, error: Error, repeat: Repeat) -> Result<(Duration, Error), Error> {
+        self.in_doubt |= error.may_have_been_applied();
         let hopeless =
             !error.is_retryable() || (repeat == Repeat::IfNotApplied && error.may_have_been_applied());
         let since = *self.first_failure.get_or_insert_with(Instant::now);
         let wait = self.wait(error.retry());
         if hopeless || self.made >= self.policy.attempts || since.elapsed() + wait > self.policy.budget {
-            return Err(error.with_attempts(self.made));
+            let error = error.with_attempts(self.made);
+            return Err(if self.in_doubt { error.maybe_applied() } else { error });
         }
         self.made += 1;
         Ok((wait, error))
@@ -183,6 +187,15 @@ mod tests {
         let slow = unavailable().with_retry(Retry::After(Duration::from_secs(3)));
         let (wait, _) = attempts.after(slow, Repeat::Idempotent).expect("there is budget");
         assert!(wait >= Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_stays_a_doubt_whatever_the_next_try_says() {
+        let mut attempts = Attempts::new(&RetryPolicy::default());
+        assert!(attempts.after(unavailable().maybe_applied(), Repeat::Idempotent).is_ok());
+        let gone = Error::new(ErrorKind::NotFound, "no such upload");
+        let last = attempts.after(gone, Repeat::Idempotent).expect_err("not found is no reason to try again");
+        assert!(last.may_have_been_applied());
     }
 
     #[tokio::test(start_paused = true)]

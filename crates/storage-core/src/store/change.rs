@@ -1,10 +1,12 @@
 //! Deleting, updating, directories and clean-up.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 
 use super::Store;
 use crate::backend::Target;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Retry};
 use crate::key::{Key, Prefix};
 use crate::options::{Change, CleanupReport, DeleteTarget};
 use crate::retry::{Attempts, Repeat};
@@ -52,25 +54,34 @@ impl Store {
             });
         }
         let mut attempts = Attempts::new(&self.shared.retry);
+        let mut in_doubt = vec![false; targets.len()];
         while !open.is_empty() {
-            let (at, sent): (Vec<usize>, Vec<DeleteTarget>) = open.drain(..).unzip();
-            let mut retry = None;
-            for ((at, target), result) in at.into_iter().zip(sent.clone()).zip(self.delete_once(&sent).await)
-            {
-                match result {
-                    Err(error) if may_repeat(&error, &target) => {
-                        open.push((at, target));
-                        retry = Some(error);
-                    }
-                    result => results[at] = Some(result.map_err(|e| e.with_attempts(attempts.made()))),
+            let (places, sent): (Vec<usize>, Vec<DeleteTarget>) = open.drain(..).unzip();
+            let answers = self.delete_once(&sent).await;
+            let mut failed: Vec<(usize, DeleteTarget, Error)> = Vec::new();
+            for ((at, target), result) in places.into_iter().zip(sent).zip(answers) {
+                let Err(error) = result else {
+                    results[at] = Some(Ok(()));
+                    continue;
+                };
+                let repeat = may_repeat(&error, &target);
+                in_doubt[at] |= error.may_have_been_applied();
+                let error = error.with_attempts(attempts.made());
+                let error = if in_doubt[at] { error.maybe_applied() } else { error };
+                if repeat {
+                    failed.push((at, target, error));
+                } else {
+                    results[at] = Some(Err(error));
                 }
             }
-            let Some(error) = retry else { continue };
-            if let Err(error) = self.pause(Operation::Delete, &mut attempts, error, Repeat::Idempotent).await
-            {
-                for (at, _) in open.drain(..) {
-                    results[at] = Some(Err(again(&error)));
-                }
+            let Some(slowest) = failed.iter().map(|(_, _, error)| error).max_by_key(|e| advised_wait(e))
+            else {
+                continue;
+            };
+            let again = again(slowest);
+            match self.pause(Operation::Delete, &mut attempts, again, Repeat::Idempotent).await {
+                Ok(()) => open.extend(failed.into_iter().map(|(at, target, _)| (at, target))),
+                Err(_) => failed.into_iter().for_each(|(at, _, error)| results[at] = Some(Err(error))),
             }
         }
         let named = |(target, result): (DeleteTarget, Option<Result<()>>)| {
@@ -197,6 +208,14 @@ impl Store {
 /// A plain delete is idempotent. A conditional one that may have been applied would fail its own condition.
 fn may_repeat(error: &Error, target: &DeleteTarget) -> bool {
     error.is_retryable() && (target.if_match.is_none() || !error.may_have_been_applied())
+}
+
+/// How long the service asks to wait.
+fn advised_wait(error: &Error) -> Duration {
+    match error.retry() {
+        Retry::After(wait) => wait,
+        _ => Duration::ZERO,
+    }
 }
 
 /// One error for several targets.

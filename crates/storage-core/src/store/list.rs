@@ -85,7 +85,8 @@ impl Store {
             lister: self.backend().list(request),
             rules,
             ready: VecDeque::new(),
-            token: Token::Start,
+            over: false,
+            circle: Circle::default(),
             last: String::new(),
             last_was_prefix: false,
             grouped: HashSet::new(),
@@ -142,7 +143,9 @@ struct Pages {
     lister: Box<dyn Lister>,
     rules: Rules,
     ready: VecDeque<Result<Entry>>,
-    token: Token,
+    /// Whether there is no further page.
+    over: bool,
+    circle: Circle,
     /// The full name of the last entry, by which order is checked.
     last: String,
     last_was_prefix: bool,
@@ -157,10 +160,31 @@ struct Rules {
     sorted: bool,
 }
 
-enum Token {
-    Start,
-    Next(String),
-    End,
+/// Finds out whether tokens go round, in the memory of two tokens: the last one, and one that is kept for twice as many
+/// pages each time. A token that comes back while it is kept closes a circle (Brent's algorithm).
+#[derive(Default)]
+struct Circle {
+    last: Option<String>,
+    kept: Option<String>,
+    pages: u64,
+    until: u64,
+}
+
+impl Circle {
+    fn closes(&mut self, token: String) -> bool {
+        let seen = |old: &Option<String>| old.as_ref() == Some(&token);
+        if seen(&self.last) || seen(&self.kept) {
+            return true;
+        }
+        if self.pages == self.until {
+            self.kept = Some(token.clone());
+            self.until = (2 * self.until).max(1);
+            self.pages = 0;
+        }
+        self.pages += 1;
+        self.last = Some(token);
+        false
+    }
 }
 
 impl Pages {
@@ -178,7 +202,7 @@ impl Pages {
                     Err(error) => return Some(self.fail(error)),
                 }
             }
-            if matches!(self.token, Token::End) {
+            if self.over {
                 return None;
             }
             match self.fetch().await.and_then(|page| self.accept(page)) {
@@ -202,20 +226,17 @@ impl Pages {
 
     fn accept(&mut self, page: Page) -> Result<()> {
         self.ready = page.entries.into();
-        self.token = match (page.next, &self.token) {
-            (None, _) => Token::End,
-            (Some(next), Token::Next(last)) if next == *last => {
-                return Err(Error::new(ErrorKind::InvalidData, "the service gave the same page token twice"));
-            }
-            (Some(next), _) => Token::Next(next),
-        };
+        self.over = page.next.is_none();
+        if page.next.is_some_and(|token| self.circle.closes(token)) {
+            return Err(Error::new(ErrorKind::InvalidData, "the service gave the same page token twice"));
+        }
         Ok(())
     }
 
     /// The error, and nothing after it.
     fn fail(mut self, error: Error) -> (Result<Entry>, Self) {
         self.ready.clear();
-        self.token = Token::End;
+        self.over = true;
         let error = self.store.explain(error, Operation::List, self.listed.as_str());
         (Err(error), self)
     }

@@ -160,6 +160,8 @@ impl Store {
     /// Adds to an error what the backend cannot know: its own name, the operation that the user called, which may
     /// consist of others, and the key as the user named it.
     fn explain(&self, error: Error, operation: Operation, name: &str) -> Error {
+        let only_reads = matches!(operation, Operation::Stat | Operation::Read | Operation::List);
+        let error = if only_reads { error.never_applied() } else { error };
         let error = error.in_operation(operation).with_backend(self.backend_name().to_owned());
         if name.is_empty() { error } else { error.rename_key(name) }
     }

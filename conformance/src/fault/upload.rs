@@ -1,0 +1,49 @@
+//! An upload whose parts, finish and abort meet faults.
+
+use std::sync::Arc;
+
+use storage_core::{Algorithm, BoxFuture, Metadata, Part, Result, Upload};
+
+use super::backend::{Script, spoil_metadata};
+use super::call::{Call, Seen};
+
+#[derive(Debug)]
+pub(super) struct FaultUpload {
+    pub(super) inner: Box<dyn Upload>,
+    pub(super) script: Arc<Script>,
+    pub(super) name: String,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Upload for FaultUpload {
+    fn part(&self, part: Part) -> BoxFuture<'_, Result<()>> {
+        let mut seen = Seen::new(Call::Part, &self.name);
+        seen.part = Some(part.number);
+        seen.offset = part.offset;
+        seen.length = part.body.len();
+        seen.content = Some(Algorithm::Crc64Nvme.digest(&part.body.clone().into_bytes()));
+        Box::pin(async move {
+            let (done, fault) = self.script.run(seen, self.inner.part(part)).await?;
+            self.script.nothing_left(Call::Part, fault)?;
+            Ok(done)
+        })
+    }
+
+    fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
+        let mut seen = Seen::new(Call::Finish, &self.name);
+        seen.length = size;
+        Box::pin(async move {
+            let (metadata, fault) = self.script.run(seen, self.inner.finish(size)).await?;
+            spoil_metadata(Call::Finish, metadata, fault)
+        })
+    }
+
+    fn abort(&self) -> BoxFuture<'_, Result<()>> {
+        let seen = Seen::new(Call::Abort, &self.name);
+        Box::pin(async move {
+            let (done, fault) = self.script.run(seen, self.inner.abort()).await?;
+            self.script.nothing_left(Call::Abort, fault)?;
+            Ok(done)
+        })
+    }
+}
