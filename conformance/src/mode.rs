@@ -26,7 +26,7 @@ const PLAIN: Mode = Mode { name: "plain", cases: cases::all, enter: |opened| Ok(
 const PREFIXED: Mode = Mode {
     name: "prefixed",
     cases: cases::all,
-    enter: |opened| Ok(opened.scoped(&Prefix::new("some/deep prefix/")?)),
+    enter: |opened| opened.scoped(&Prefix::new("some/deep prefix/")?),
 };
 
 /// The store with everything hidden that `Store` can do in the backend's place, and with small limits.

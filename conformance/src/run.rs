@@ -173,7 +173,7 @@ fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> R
 fn perform(subject: &Subject, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
     let runtime = runtime(case.threads)?;
     let fixture = runtime.block_on(subject.open())?;
-    let opened = fixture.store();
+    let opened = fixture.store()?;
     // As a task, so that the case runs where the code of users runs.
     let ended = runtime.block_on(runtime.spawn(among_strangers(opened, mode, case)));
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);

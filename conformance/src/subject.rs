@@ -114,7 +114,7 @@ impl Fixture {
         self
     }
 
-    pub(crate) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Result<Store> {
         Store::from_arc(self.backend.clone()).scoped(&self.prefix)
     }
 

@@ -75,7 +75,7 @@ async fn batch(c: Context) -> Result<(), Failure> {
 
 async fn per_key(c: Context) -> Result<(), Failure> {
     c.fill(&["a", "b"]).await?;
-    let inner = c.store.scoped(&storage_core::Prefix::new("x".repeat(100))?);
+    let inner = c.store.scoped(&storage_core::Prefix::new("x".repeat(100))?)?;
     let (good, bad) = (Key::new("short")?, Key::new("x".repeat(MAX_KEY_BYTES))?);
     let targets = [good.clone(), bad.clone(), good].map(DeleteTarget::new);
     let mut results = inner.delete_all(targets).await.into_iter().map(|(_, result)| result);

@@ -22,7 +22,7 @@ pub(crate) const CASES: &[Case] = &[
 
 /// A store inside the one under test, with strangers beside it.
 async fn boxed(c: &Context) -> Result<(Context, Strangers), Failure> {
-    let inner = c.store.scoped(&Prefix::new("box/")?);
+    let inner = c.store.scoped(&Prefix::new("box/")?)?;
     let strangers = Strangers::around(&c.store, inner.prefix()).await?;
     Ok((Context::new(c.store.clone(), inner), strangers))
 }
@@ -71,8 +71,8 @@ async fn escape(c: Context) -> Result<(), Failure> {
 }
 
 async fn nested(c: Context) -> Result<(), Failure> {
-    let direct = c.store.scoped(&Prefix::new("x/y/")?);
-    let nested = c.store.scoped(&Prefix::new("x/")?).scoped(&Prefix::new("y/")?);
+    let direct = c.store.scoped(&Prefix::new("x/y/")?)?;
+    let nested = c.store.scoped(&Prefix::new("x/")?)?.scoped(&Prefix::new("y/")?)?;
     direct.write(&Key::new("z")?, "1", WriteOptions::new()).await?;
     let nested = Context::new(c.store.clone(), nested);
     nested.contains("z", b"1").await?;
@@ -82,7 +82,7 @@ async fn nested(c: Context) -> Result<(), Failure> {
 
 /// A prefix is bytes, not a directory.
 async fn half_a_segment(c: Context) -> Result<(), Failure> {
-    let inner = Context::new(c.store.clone(), c.store.scoped(&Prefix::new("day-")?));
+    let inner = Context::new(c.store.clone(), c.store.scoped(&Prefix::new("day-")?)?);
     inner.fill(&["1", "2/x"]).await?;
     c.fill(&["da", "day", "dayx", "dax/day-1"]).await?;
     c.contains("day-1", b"1").await?;

@@ -88,7 +88,8 @@ fn try_sequences(runtime: &Handle, store: &Store) -> Result<(), String> {
     let tried = TestRunner::new(config).run(&sequences(), |operations| {
         let prefix = Prefix::directory(format!("run-{}", run.fetch_add(1, Ordering::Relaxed)))
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
-        let done = runtime.block_on(sequence(&store.scoped(&prefix), &operations));
+        let scoped = store.scoped(&prefix).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let done = runtime.block_on(sequence(&scoped, &operations));
         done.map_err(|failure| TestCaseError::fail(failure.to_string()))
     });
     tried.map_err(|error| match error {

@@ -1,11 +1,12 @@
 //! The model: a sorted map.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use storage_core::{Capabilities, Condition, ETag, ErrorKind};
 
 use super::operation::Demand;
+use super::operation::KEYS;
 
 /// An object as it should be.
 #[derive(Clone, Debug)]
@@ -32,17 +33,14 @@ pub(super) struct Model {
     pub(super) objects: BTreeMap<String, Held>,
     /// ETags that keys had.
     once: BTreeMap<String, Vec<ETag>>,
-    /// Directories of everything ever written; where they are real, empty ones may stay.
-    directories: BTreeSet<String>,
 }
 
 impl Model {
     pub(super) fn new(can: Capabilities) -> Self {
-        Self { can, objects: BTreeMap::new(), once: BTreeMap::new(), directories: BTreeSet::new() }
+        Self { can, objects: BTreeMap::new(), once: BTreeMap::new() }
     }
 
     pub(super) fn put(&mut self, key: &str, content: Bytes, etag: Option<ETag>) {
-        self.directories.extend(key.match_indices('/').map(|(at, _)| key[..=at].to_owned()));
         self.once.entry(key.to_owned()).or_default().extend(etag.clone());
         self.objects.insert(key.to_owned(), Held { content, etag });
     }
@@ -101,8 +99,11 @@ impl Model {
         all
     }
 
-    /// Whether a group may be shown although nothing is in it: an empty directory, where directories are real.
+    /// Whether a group may be shown although nothing is in it: where directories are real, one that was made for a key
+    /// may stay when the key goes, or was never published.
     pub(super) fn may_linger(&self, listed: &Listed) -> bool {
-        self.can.directories && listed.size.is_none() && self.directories.contains(&listed.name)
+        let made_for_a_key =
+            KEYS.iter().any(|key| key.starts_with(&listed.name) && listed.name.ends_with('/'));
+        self.can.directories && listed.size.is_none() && made_for_a_key
     }
 }

@@ -198,7 +198,8 @@ pub trait Upload: fmt::Debug + Send + Sync {
     /// After one the part may be sent again.
     fn part(&self, part: Part) -> BoxFuture<'_, Result<()>>;
 
-    /// Publishes the object of `size` bytes and tells of it as a stat would.
+    /// Publishes the object of `size` bytes and tells of it as a stat would. Called again after a lost answer, it tells
+    /// the same, or fails with `NotFound` where the token of the write is kept and proves the first call.
     ///
     /// # Errors
     /// The condition's; the object is not published unless the error says that it may have been.

@@ -191,7 +191,7 @@ impl Registry {
         options.check(provider).map_err(|e| e.with_operation(Operation::Open))?;
         let opened =
             (provider.open)(location, options).await.map_err(|e| e.with_operation(Operation::Open))?;
-        Ok(Store::from_arc(opened.backend).scoped(&opened.prefix))
+        Store::from_arc(opened.backend).scoped(&opened.prefix)
     }
 }
 

@@ -69,6 +69,9 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Until the answer to a request begins, and between two chunks of a body while the reader waits for one.
     pub silence: Duration,
+    /// Until a request is answered for which the service has to work: finishing an upload, a rename. A copy has no
+    /// such limit, since nobody knows how long an object of any size takes; its backend keeps one, or its caller.
+    pub work: Duration,
     /// A part or a one-shot body counts as stalled when it goes slower than this many bytes per second, on top of
     /// `silence`. Not a limit on the whole object.
     pub slowest: u64,
@@ -76,7 +79,12 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), silence: Duration::from_secs(60), slowest: 16 << 10 }
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(60),
+            work: Duration::from_secs(600),
+            slowest: 16 << 10,
+        }
     }
 }
 
@@ -84,6 +92,12 @@ impl Timeouts {
     /// Sets how long silence is taken.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.silence = silence;
+        self
+    }
+
+    /// Sets how long a request may take for which the service has to work.
+    pub fn work(mut self, work: Duration) -> Self {
+        self.work = work;
         self
     }
 

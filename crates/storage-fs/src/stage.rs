@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
@@ -32,6 +33,8 @@ pub(crate) struct Staged {
     /// A local write that failed stays failed (clause WRITE-9).
     failed: AtomicBool,
     gone: AtomicBool,
+    /// What finishing gave: asked again after a lost answer, it gives the same.
+    published: OnceLock<Metadata>,
 }
 
 impl Staged {
@@ -58,6 +61,7 @@ impl Staged {
             sparse: root.config.sparse,
             failed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            published: OnceLock::new(),
         })
     }
 
@@ -111,6 +115,9 @@ impl Staged {
         request: &WriteRequest,
         cancel: &Cancel,
     ) -> Result<Metadata> {
+        if let Some(published) = self.published.get() {
+            return Ok(published.clone());
+        }
         if self.failed.load(Ordering::Relaxed) {
             let message = "an earlier write to the staged file failed, so nothing is published";
             return Err(Error::new(ErrorKind::Other, message));
@@ -119,7 +126,7 @@ impl Staged {
         publish(root, self, place, &request.condition, cancel)?;
         let mut metadata = stat::metadata(&fstat(&self.file).map_err(doing("stat the new file"))?);
         metadata.attributes = request.attributes.clone();
-        Ok(metadata)
+        Ok(self.published.get_or_init(|| metadata).clone())
     }
 
     fn complete(&self, root: &Root, size: u64, request: &WriteRequest) -> Result<()> {

@@ -21,7 +21,10 @@ impl Store {
     /// `NotFound` if there is no source, with the destination untouched; conditions as the options ask.
     pub async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<Metadata> {
         let copied = self.copy_inner(from, to, options.request).await;
-        copied.map_err(|error| self.explain(error, Operation::Copy, from.as_str()))
+        copied.map_err(|error| {
+            let name = in_trouble(&error, from, to);
+            self.explain(error, Operation::Copy, name)
+        })
     }
 
     async fn copy_inner(&self, from: &Key, to: &Key, request: CopyRequest) -> Result<Metadata> {
@@ -91,7 +94,10 @@ impl Store {
     /// `PreconditionFailed` if an emulated rename found the source changed after it was copied: then both are there.
     pub async fn rename(&self, from: &Key, to: &Key, options: RenameOptions) -> Result<()> {
         let renamed = self.rename_inner(from, to, options.condition).await;
-        renamed.map_err(|error| self.explain(error, Operation::Rename, from.as_str()))
+        renamed.map_err(|error| {
+            let name = in_trouble(&error, from, to);
+            self.explain(error, Operation::Rename, name)
+        })
     }
 
     async fn rename_inner(&self, from: &Key, to: &Key, condition: Condition) -> Result<()> {
@@ -103,7 +109,7 @@ impl Store {
         if self.declared().rename == Level::Atomic {
             let (full_from, full_to) = (self.full(from)?, self.full(to)?);
             return self
-                .attempt(Operation::Rename, Repeat::IfNotApplied, None, || {
+                .attempt(Operation::Rename, Repeat::IfNotApplied, Some(self.shared.timeouts.work), || {
                     self.backend().rename(&full_from, &full_to, &condition)
                 })
                 .await;
@@ -121,10 +127,23 @@ impl Store {
         let mut gone = DeleteTarget::new(from.clone());
         if self.declared().delete_if_match.is_supported() {
             gone.if_match = source.etag;
-        } else if self.stat(from, StatOptions::new()).await?.etag != source.etag {
+        } else if !same_version(&self.stat(from, StatOptions::new()).await?, &source) {
             let message = "the source changed after it was copied; both names are kept";
             return Err(Error::new(ErrorKind::PreconditionFailed, message).maybe_applied());
         }
         self.delete(gone).await
     }
+}
+
+/// Whether two stats are of one version, as far as the store tells.
+fn same_version(one: &Metadata, other: &Metadata) -> bool {
+    one.etag == other.etag
+        && one.version == other.version
+        && one.size == other.size
+        && one.modified == other.modified
+}
+
+/// Which of the two keys an error is about.
+fn in_trouble<'a>(error: &Error, from: &'a Key, to: &'a Key) -> &'a str {
+    if error.kind() == ErrorKind::AlreadyExists { to.as_str() } else { from.as_str() }
 }

@@ -85,11 +85,11 @@ impl Store {
     }
 
     /// The same store, seen from below `prefix`: keys are relative to it, and nothing outside it can be named.
-    pub fn scoped(&self, prefix: &Prefix) -> Self {
-        let joined = self.prefix.join(prefix);
-        // A prefix too long for any key makes every key too long: the error comes where a key is used.
-        let prefix = joined.unwrap_or_else(|_| prefix.clone());
-        Self { shared: self.shared.clone(), prefix }
+    ///
+    /// # Errors
+    /// `InvalidKey` if this store's own prefix and `prefix` together are longer than a key may be.
+    pub fn scoped(&self, prefix: &Prefix) -> Result<Self> {
+        Ok(Self { shared: self.shared.clone(), prefix: self.prefix.join(prefix)? })
     }
 
     /// The same store with `layer` around everything so far.

@@ -185,7 +185,6 @@ impl Body {
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         loop {
             let error = match self.poll_body().await {
-                Ok(Some(chunk)) if chunk.is_empty() => continue,
                 Ok(Some(chunk)) => return self.take(chunk).map(Some),
                 Ok(None) if self.position == self.end => return Ok(None),
                 Ok(None) => self.ended_early(),
@@ -205,7 +204,16 @@ impl Body {
                 self.body.insert(body)
             }
         };
-        within(self.store.silence(), async { body.next().await.transpose() }).await
+        within(self.store.silence(), async {
+            loop {
+                match body.next().await.transpose()? {
+                    // An empty chunk is no progress; who sends them for ever is silent.
+                    Some(chunk) if chunk.is_empty() => tokio::task::yield_now().await,
+                    chunk => return Ok(chunk),
+                }
+            }
+        })
+        .await
     }
 
     fn take(&mut self, chunk: Bytes) -> Result<Bytes> {

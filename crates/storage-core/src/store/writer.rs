@@ -215,7 +215,8 @@ impl Writer {
         }
         let upload = self.upload().await?;
         let repeat = self.store.write_repeat(&self.request);
-        let sent = self.store.attempt(Operation::Write, repeat, None, || upload.finish(size)).await;
+        let limit = Some(self.store.shared.timeouts.work);
+        let sent = self.store.attempt(Operation::Write, repeat, limit, || upload.finish(size)).await;
         let metadata = self.store.settle(&self.key, &self.request, sent).await?;
         verify_written(metadata, size, checksums)
     }
@@ -224,7 +225,11 @@ impl Writer {
         self.in_flight.shutdown().await;
         self.pending = Payload::new();
         match self.upload.take() {
-            Some(upload) => upload.abort().await,
+            // What is left behind costs the user money: an abort is worth several tries.
+            Some(upload) => {
+                let limit = self.store.silence();
+                self.store.attempt(Operation::Write, Repeat::Idempotent, limit, || upload.abort()).await
+            }
             None => Ok(()),
         }
     }
