@@ -61,7 +61,7 @@ struct Run<F> {
     summary: SyncSummary,
     late: Vec<Step>,
     deletions: Vec<Deletion>,
-    directories: Vec<(Prefix, Change, bool)>,
+    directories: Vec<(Prefix, Change, Reason)>,
     /// Directories whose content changed, and with it their times.
     touched: HashSet<String>,
 }
@@ -74,6 +74,15 @@ struct Deletion {
 enum Doomed {
     Object(Key, Option<ETag>),
     Directory(Prefix),
+}
+
+/// Why a directory may need its times and permissions set at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Made,
+    Differs,
+    /// Only if something in it changed.
+    Content,
 }
 
 /// What a task is about.
@@ -180,7 +189,9 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
                 self.compare(source, *destination, change).await;
             }
             Step::CreateDir { directory, .. } => self.create_dir(directory).await,
-            Step::KeepDir { directory, differs } => self.note_directory(&directory, differs),
+            Step::KeepDir { directory, differs } => {
+                self.note_directory(&directory, if differs { Reason::Differs } else { Reason::Content });
+            }
             Step::Keep { key, size, change } => self.keep(&key, size, change).await,
             Step::Delete { key, etag, obstacle } => {
                 self.deletions.push(Deletion { what: Doomed::Object(key, etag), obstacle });
@@ -296,7 +307,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             Ok(()) => {
                 self.summary.created_dirs += 1;
                 self.touch(name.trim_end_matches('/'));
-                self.note_directory(&directory, true);
+                self.note_directory(&directory, Reason::Made);
                 (self.observe)(SyncEvent::CreatedDir { name: &name });
             }
             Err(error) => self.fail(&name, &error),
@@ -304,7 +315,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
     }
 
     /// Remembers what a directory has to look like at the end.
-    fn note_directory(&mut self, directory: &Directory, differs: bool) {
+    fn note_directory(&mut self, directory: &Directory, reason: Reason) {
         let Some(metadata) = &directory.metadata else { return };
         let can = self.destination.capabilities();
         let mut change = Change::new();
@@ -314,7 +325,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
         if let (Some(unix), true) = (metadata.unix, can.unix_attributes) {
             change = change.unix(unix, self.options.owner);
         }
-        self.directories.push((directory.prefix.clone(), change, differs));
+        self.directories.push((directory.prefix.clone(), change, reason));
     }
 
     /// Notes that something in the directory of `name` changed.
@@ -405,8 +416,9 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
     }
 
     async fn finish_directories(&mut self) {
-        for (prefix, change, differs) in std::mem::take(&mut self.directories).into_iter().rev() {
-            if change == Change::new() || !(differs || self.touched.contains(prefix.as_str())) {
+        for (prefix, change, reason) in std::mem::take(&mut self.directories).into_iter().rev() {
+            let needed = reason != Reason::Content || self.touched.contains(prefix.as_str());
+            if change == Change::new() || !needed {
                 continue;
             }
             let result = if self.options.dry_run {
@@ -415,7 +427,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
                 self.destination.update_dir(&prefix, change).await
             };
             match result {
-                Ok(()) if differs => self.updated(prefix.as_str()),
+                Ok(()) if reason == Reason::Differs => self.updated(prefix.as_str()),
                 Ok(()) => {}
                 Err(error) => self.fail(prefix.as_str(), &error),
             }
