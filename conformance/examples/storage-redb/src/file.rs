@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -30,6 +31,7 @@ impl File {
         let file = Self { path: path.to_owned(), database, alive: Mutex::default() };
         // A commit that makes the tables; readers may then rely on them.
         file.transact(Durability::Immediate, |_| Ok(()), || false)?;
+        sync_directory(path).map_err(redb::StorageError::from)?;
         Ok(file)
     }
 
@@ -87,6 +89,13 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// A new file outlives a loss of power only with its entry in the directory. Elsewhere directories cannot be opened.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let directory = path.parent().filter(|_| cfg!(unix));
+    directory.map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
 /// Runs `work` on a thread that may block; it can ask whether its result is still waited for.
