@@ -16,7 +16,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   test                         everything that has to be green: format, lints, tidy, tests, deny, docs
-  tidy [--fix]                 the layer law, the clause map, READMEs, the crate table; --fix writes the table
+  tidy [--fix]                 the layer law, the clause map, READMEs, the guide, the crate table; --fix writes the table
   conformance [--backend NAME] the conformance suite of every backend, and docs/capabilities.md from what passed
   bench                        haul beside its peers on this machine, into benches/results/
   docs                         the API documentation of all crates, warnings denied

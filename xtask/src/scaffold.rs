@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::run::{Outcome, root, say};
+use crate::run::{Outcome, read, root, say};
 
 /// The template's files; in them `template` is the name, `Template` the type.
 const FILES: [(&str, &str); 7] = [
@@ -38,15 +38,42 @@ pub(crate) fn backend(name: &str) -> Outcome {
 
 /// Writes the template's files into `folder`.
 pub(crate) fn fill(folder: &Path, name: &str) -> Outcome {
-    for (path, text) in FILES {
-        let path = folder.join(path);
-        let fail = |e: std::io::Error| format!("{}: {e}", path.display());
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(fail)?;
-        }
-        std::fs::write(&path, renamed(text, name)).map_err(fail)?;
+    FILES.iter().try_for_each(|(path, text)| save(&folder.join(path), &renamed(text, name)))
+}
+
+/// Writes a workspace into `folder` that has the rules of this one and the filled template as its only member.
+pub(crate) fn workspace(folder: &Path) -> Outcome {
+    // Two words, so that the name of the package, of the crate and of the type differ.
+    let name = "two-words";
+    let member = folder.join(format!("crates/storage-{name}"));
+    let root = root().display().to_string().replace('\\', "/");
+    fill(&member, name)?;
+    let manifest = manifest(&read("Cargo.toml")?, &root);
+    save(&folder.join("Cargo.toml"), &manifest)?;
+    save(&folder.join("Cargo.lock"), &read("Cargo.lock")?)?;
+    let path = member.join("Cargo.toml");
+    let own = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    save(&path, &own.replace("../../conformance", &format!("{root}/conformance")))
+}
+
+/// The manifest of a workspace elsewhere: the same rules and dependencies, other members.
+fn manifest(ours: &str, root: &str) -> String {
+    let members = |line: &&str| {
+        !["members", "exclude", "default-members"].contains(&line.split(' ').next().unwrap_or(""))
+    };
+    let lines: Vec<&str> = ours.lines().filter(members).collect();
+    lines
+        .join("\n")
+        .replacen("[workspace]", "[workspace]\nmembers = [\"crates/*\"]", 1)
+        .replace("path = \"crates/", &format!("path = \"{root}/crates/"))
+}
+
+fn save(path: &Path, text: &str) -> Outcome {
+    let fail = |e: std::io::Error| format!("{}: {e}", path.display());
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(fail)?;
     }
-    Ok(())
+    std::fs::write(path, text).map_err(fail)
 }
 
 fn renamed(text: &str, name: &str) -> String {
@@ -63,7 +90,16 @@ fn capitalised(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::renamed;
+    use super::{manifest, renamed};
+
+    #[test]
+    fn another_workspace_has_our_rules_and_its_own_members() {
+        let ours = "[workspace]\nmembers = [\"crates/*\", \"xtask\"]\nexclude = [\"x\"]\n[workspace.dependencies]\n\
+                    storage-core = { path = \"crates/storage-core\" }";
+        let wanted = "[workspace]\nmembers = [\"crates/*\"]\n[workspace.dependencies]\n\
+                      storage-core = { path = \"/haul/crates/storage-core\" }";
+        assert_eq!(manifest(ours, "/haul"), wanted);
+    }
 
     #[test]
     fn names() {

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: everything that has to be green, in the order in which it fails fastest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Outcome, cargo, exists, root, say, succeed, watch};
-use crate::{docs, tidy};
+use crate::{docs, scaffold, tidy};
 
 /// Tests counted over all runners.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +33,7 @@ pub(crate) fn run() -> Outcome {
     step("tests", || tests(&mut count))?;
     step("documentation examples", || counted(&mut cargo(&["test", "--workspace", "--doc"]), &mut count))?;
     step("the backend outside the tree", || outside(&mut count))?;
+    step("what `new backend` writes", || scaffolded(&mut count))?;
     step("licences, bans and sources", deny)?;
     step("documentation", docs::run)?;
     say(&format!("\n{} passed, {} failed, {} skipped\n", count.passed, count.failed, count.ignored));
@@ -59,14 +60,32 @@ fn outside(count: &mut Count) -> Outcome {
     let examples = root().join("conformance/examples");
     let entries = std::fs::read_dir(&examples).map_err(|e| format!("{}: {e}", examples.display()))?;
     for entry in entries.flatten().filter(|e| e.path().join("Cargo.toml").exists()) {
-        let mut test = cargo(&["test", "--quiet"]);
-        // Shared with the workspace: the same dependencies need not be built twice.
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        test.current_dir(entry.path()).env("CARGO_TARGET_DIR", target.join("outside"));
-        counted(&mut test, count)?;
+        lints_and_tests(&entry.path(), count)?;
     }
     Ok(())
+}
+
+/// The template compiles, has clean lints and passes what it declares.
+fn scaffolded(count: &mut Count) -> Outcome {
+    let folder = target().join("scaffold");
+    scaffold::workspace(&folder)?;
+    lints_and_tests(&folder, count)
+}
+
+/// Lints and tests of another workspace than this one.
+fn lints_and_tests(folder: &Path, count: &mut Count) -> Outcome {
+    // One target directory for all of them: the same dependencies need not be built twice.
+    let there = |args: &[&str]| {
+        let mut command = cargo(args);
+        command.current_dir(folder).env("CARGO_TARGET_DIR", target().join("outside"));
+        command
+    };
+    succeed(&mut there(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    counted(&mut there(&["test", "--quiet", "--workspace"]), count)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 fn counted(command: &mut Command, count: &mut Count) -> Outcome {

@@ -32,7 +32,7 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send + 'static>
 ///
 /// Every method is one request, or as few as the service needs. Errors carry kind and message; operation, backend and
 /// key are added by `Store`. Dropping a returned future stops the work within a bound (clause CXL-1); work that was
-/// handed to a blocking thread may finish its current step.
+/// handed to a blocking thread may finish its current step. Methods are called, and bodies polled, on a tokio runtime.
 ///
 /// Wrappers implement every method, and deny `clippy::missing_trait_methods` so that none is forgotten.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
@@ -91,7 +91,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The outer error means that no target was tried, unless it may have been applied.
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>>;
 
-    /// Copies inside the store. Called only where `copy` is `Atomic`.
+    /// Copies inside the store: content, kind, permissions and attributes, or the request's attributes in their place.
+    /// The copy is modified now and has no write token. Called only where `copy` is `Atomic`; with two equal keys only
+    /// for new attributes or an old version.
     ///
     /// # Errors
     /// `NotFound` if there is no source, with the destination untouched; else as [`write`](Backend::write).
@@ -113,7 +115,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         condition: &'a Condition,
     ) -> BoxFuture<'a, Result<()>>;
 
-    /// Changes times and permissions of the object or directory at `target` without touching its content.
+    /// Changes times and permissions of the object or directory at `target` without touching its content. Called only
+    /// for what `set_modified`, `unix_attributes` and `directories` declare.
     ///
     /// # Errors
     /// `NotFound` if nothing is there.
@@ -192,7 +195,8 @@ impl fmt::Debug for ReadResponse {
 /// calls `finish` or `abort` once no part is in flight. Dropping an upload without either must not publish; what cannot
 /// be removed in a destructor is left to [`Backend::cleanup`].
 pub trait Upload: fmt::Debug + Send + Sync {
-    /// Takes one part. Parts complete in any order and take their place by number (clause WRITE-5).
+    /// Takes one part. Parts complete in any order and take their place by number (clause WRITE-5). A try that was cut
+    /// off for its time may still be on a blocking thread when the part comes again.
     ///
     /// # Errors
     /// After one the part may be sent again.
@@ -200,6 +204,9 @@ pub trait Upload: fmt::Debug + Send + Sync {
 
     /// Publishes the object of `size` bytes and tells of it as a stat would. Called again after a lost answer, it tells
     /// the same, or fails with `NotFound` where the token of the write is kept and proves the first call.
+    ///
+    /// Called again if the error advises a retry. Where the lost call published after all, the upload is gone: answer
+    /// `NotFound`, and `Store` looks for the write's token on the object.
     ///
     /// # Errors
     /// The condition's; the object is not published unless the error says that it may have been.
@@ -247,7 +254,8 @@ pub trait Lister: Send {
 pub struct Page {
     /// Entries in listing order, and the errors of single entries in between.
     pub entries: Vec<Result<Entry>>,
-    /// The token of the next page, different on every page; `None` ends the listing.
+    /// The token of the next page, different on every page; `None` ends the listing. The lister remembers its place by
+    /// itself: by the token `Store` notices a listing that goes in circles.
     pub next: Option<String>,
 }
 

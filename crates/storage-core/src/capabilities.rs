@@ -59,6 +59,10 @@ impl fmt::Display for Durability {
 
 /// What a backend can do. Start from [`Capabilities::none`] and set what holds.
 ///
+/// The fields have to fit together (clause CAP-1): who replaces or deletes by ETag gives every object one, who declares
+/// `write_token` or `versions` tells them in every stat and every answer to a write, and `part_min` and
+/// `part_preferred` are at most `part_max`.
+///
 /// ```
 /// use storage_core::{Capabilities, Level};
 ///

@@ -135,7 +135,8 @@ pub struct Metadata {
     pub is_latest: bool,
     /// Whether this version marks a deletion. `true` only in a listing of versions.
     pub is_delete_marker: bool,
-    /// The token of the write that made it, where [`Capabilities::write_token`](crate::Capabilities::write_token).
+    /// The token of the write that made it, where [`Capabilities::write_token`](crate::Capabilities::write_token). A
+    /// copy has none.
     pub token: Option<String>,
     /// Permissions and owner, where the backend has them.
     pub unix: Option<UnixAttributes>,

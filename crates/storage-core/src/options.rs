@@ -270,7 +270,8 @@ pub struct ListRequest {
     /// Groups keys that share what stands between the prefix and the next delimiter. A backend is only ever asked to
     /// group by `/`, and only where it declares `list_delimiter`.
     pub delimiter: Option<char>,
-    /// Only entries whose names, common prefixes included, sort after this text.
+    /// Only entries whose names, common prefixes included, sort after this text. It need be no key, nor begin with the
+    /// prefix.
     pub start_after: Option<String>,
     /// All versions and delete markers, newest first within a key.
     pub versions: bool,

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: rules of the house that no compiler knows.
 
 mod clauses;
+mod guide;
 mod layers;
 mod packages;
 mod readmes;
@@ -15,6 +16,7 @@ pub(crate) fn run(fix: bool) -> Outcome {
     problems.extend(layers::check(&packages));
     problems.extend(readmes::check(&packages)?);
     problems.extend(table::check(&packages, fix)?);
+    problems.extend(guide::check()?);
     problems.extend(clauses::check()?);
     problems.iter().for_each(|problem| complain(&format!("tidy: {problem}")));
     if problems.is_empty() { Ok(()) } else { Err(format!("{} things to tidy up", problems.len())) }

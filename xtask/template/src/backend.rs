@@ -1,6 +1,7 @@
 //! The backend. Replace the map by requests to your service, one method at a time; the suite stays green on the way.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
@@ -19,7 +20,8 @@ pub(crate) type Stored = (Payload, Metadata);
 /// Objects on template. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
-    pub(crate) objects: Arc<Mutex<BTreeMap<Key, Stored>>>,
+    objects: Arc<Mutex<BTreeMap<Key, Stored>>>,
+    writes: Arc<AtomicU64>,
 }
 
 impl Template {
@@ -38,14 +40,11 @@ impl Template {
     }
 
     pub(crate) fn put(&self, key: &Key, body: Payload) -> Metadata {
-        let now = SystemTime::now();
         let mut metadata = Metadata::new(body.len());
-        metadata.modified = Some(now);
-        let mut objects = self.objects();
-        // An ETag names the content; a real service gives one.
-        let stamp = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |t| t.as_nanos());
-        metadata.etag = Some(ETag::new(format!("{stamp:x}-{:x}", body.len())));
-        objects.insert(key.clone(), (body, metadata.clone()));
+        metadata.modified = Some(SystemTime::now());
+        // An ETag names the content; a real service gives one. Not the time: two writes may share a tick of the clock.
+        metadata.etag = Some(ETag::new(format!("{:x}", self.writes.fetch_add(1, Ordering::Relaxed))));
+        self.objects().insert(key.clone(), (body, metadata.clone()));
         metadata
     }
 }
