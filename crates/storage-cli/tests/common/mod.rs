@@ -90,7 +90,6 @@ impl Sandbox {
 }
 
 /// How a run ended, and what it said.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
@@ -150,6 +149,14 @@ impl Ran {
     pub(crate) fn silent(self) -> Self {
         assert_eq!(self.stderr, "", "{self:#?}");
         self
+    }
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, signal, stdout, stderr } = self;
+        let stdout = String::from_utf8_lossy(&stdout[..stdout.len().min(4_000)]);
+        write!(f, "exit code {code:?}, signal {signal:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 }
 
