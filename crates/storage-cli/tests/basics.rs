@@ -450,3 +450,19 @@ fn an_unknown_scheme_is_an_error() {
     ran.tells("gopher");
     common::Ran::of(haul().args(["ls", ""])).ends(1).tells("empty path");
 }
+
+/// As a shell's `<(command)` gives it: a pipe has no size.
+#[test]
+fn put_takes_pipes() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.at("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).expect("a FIFO");
+    let content = common::tree::noise(9, 2_000_003);
+    let writer = std::thread::spawn({
+        let content = content.clone();
+        move || std::fs::write(pipe, content)
+    });
+    sandbox.run(["put", "pipe", "f"]).ok();
+    writer.join().expect("the writer").expect("its pipe");
+    assert!(sandbox.read("f") == content);
+}
