@@ -88,7 +88,7 @@ async fn copy_tree(
             told(output, meter, "copied", name);
         }
         SyncEvent::Unchanged { .. } => meter.unchanged(),
-        SyncEvent::Failed { error, .. } => meter.above(|| output.item_failed(error)),
+        SyncEvent::Failed { name, error, .. } => meter.above(|| output.entry_failed(name, error)),
         _ => {}
     })
     .await
