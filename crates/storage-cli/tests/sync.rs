@@ -490,7 +490,7 @@ fn a_private_directory_is_private_from_the_start() {
     let sandbox = Sandbox::new();
     sandbox.put("s/private/secret", noise(1, 24 << 20));
     set_mode(&sandbox.at("s/private"), 0o700);
-    let mut run = sandbox.command(["sync", "s", "d", "--no-fsync"]).spawn().expect("the program runs");
+    let mut run = sandbox.command(["sync", "-q", "s", "d", "--no-fsync"]).spawn().expect("the program runs");
     let mut seen = std::collections::BTreeSet::new();
     while run.try_wait().expect("it runs").is_none() {
         if let Ok(found) = sandbox.at("d/private").metadata()
