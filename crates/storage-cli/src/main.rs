@@ -8,6 +8,7 @@ mod output;
 mod place;
 mod progress;
 mod show;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -27,32 +28,23 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return exit::code(Err(Failure::Fatal(format!("no runtime: {error}"))), &mut output),
     };
-    let result = runtime.block_on(until_interrupted(commands::run(args, &mut output)));
+    let signals = match signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return exit::code(Err(Failure::Fatal(format!("no signals: {error}"))), &mut output),
+    };
+    let result = runtime.block_on(until_interrupted(commands::run(args, &mut output), signals));
     // Work that was dropped removes its staged files on the way out.
     drop(runtime);
     exit::code(result, &mut output)
 }
 
-/// Runs the command until it ends or the user has enough. A second interrupt does not wait.
-async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs the command until it ends or the user has enough.
+async fn until_interrupted(
+    command: impl Future<Output = Result<(), Failure>>,
+    mut signals: signals::Signals,
+) -> Result<(), Failure> {
     tokio::select! {
         result = command => result,
-        name = interrupt() => {
-            tokio::spawn(async {
-                interrupt().await;
-                std::process::exit(exit::INTERRUPTED.into());
-            });
-            Err(Failure::Interrupted(name))
-        }
-    }
-}
-
-async fn interrupt() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = terminate.recv() => "terminated",
-        _ = interrupt.recv() => "interrupted",
+        name = signals.first() => Err(Failure::Interrupted(name)),
     }
 }

@@ -80,6 +80,15 @@ impl Output {
         self.error(&error.to_string());
     }
 
+    /// Tells of an entry of a tree that failed, with its name unless the error says it already.
+    pub(crate) fn entry_failed(&mut self, name: &str, error: &Error) {
+        if error.key().is_some() || name.is_empty() {
+            return self.item_failed(error);
+        }
+        self.failed += 1;
+        self.error(&format!("`{}`: {error}", name.escape_debug()));
+    }
+
     /// Says what went wrong on stderr.
     pub(crate) fn error(&self, message: &str) {
         let (red, plain) = if self.color { ("\x1b[31m", "\x1b[0m") } else { ("", "") };

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use storage_core::{Error, ErrorKind, Key, Location, Metadata, Options, Prefix, Result, StatOptions, Store};
@@ -200,19 +200,18 @@ impl Place {
     }
 }
 
-/// The path with all links resolved, as far as it exists.
+/// The path with all links resolved, as far as it exists. What does not exist is no link, so its `..` are plain names.
 fn real(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut rest = Vec::new();
-    let mut at = absolute.as_path();
-    loop {
-        if let Ok(found) = std::fs::canonicalize(at) {
-            return rest.iter().rev().fold(found, |path, name| path.join(name));
+    let mut real = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => drop(real.pop()),
+            other => real.push(other),
         }
-        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return absolute };
-        rest.push(name.to_owned());
-        at = parent;
+        real = std::fs::canonicalize(&real).unwrap_or(real);
     }
+    real
 }
 
 /// A local path as the URL that the file provider takes.
@@ -261,6 +260,7 @@ mod tests {
         check("/no/such/a", "/no/such/a", true);
         check("/no/such/a", "/no/such/a/b", true);
         check("/no/such/a", "/no/such/ab", false);
+        check("/no/such/a", "/no/such/b/../a/c", true);
         check("/no/such/a", "file:///no/such/a/b", true);
         check("s3://b/a", "s3://b/a/c", true);
         check("s3://b/a", "s3://b/ab", false);

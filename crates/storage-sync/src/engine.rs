@@ -301,8 +301,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
 
     async fn create_dir(&mut self, directory: Directory) {
         let name = directory.prefix.as_str().to_owned();
-        let made =
-            if self.options.dry_run { Ok(()) } else { self.destination.create_dir(&directory.prefix).await };
+        let made = if self.options.dry_run { Ok(()) } else { self.make_private(&directory).await };
         match made {
             Ok(()) => {
                 self.summary.created_dirs += 1;
@@ -312,6 +311,17 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             }
             Err(error) => self.fail(&name, &error),
         }
+    }
+
+    /// Makes a directory that from the start nobody can enter who cannot at the source. Its owner can write until the end.
+    async fn make_private(&self, directory: &Directory) -> Result<()> {
+        self.destination.create_dir(&directory.prefix).await?;
+        let unix = directory.metadata.as_ref().and_then(|metadata| metadata.unix);
+        let Some(mut unix) = unix.filter(|_| self.destination.capabilities().unix_attributes) else {
+            return Ok(());
+        };
+        unix.mode |= 0o700;
+        self.destination.update_dir(&directory.prefix, Change::new().unix(unix, false)).await
     }
 
     /// Remembers what a directory has to look like at the end.

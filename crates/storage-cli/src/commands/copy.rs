@@ -88,7 +88,7 @@ async fn copy_tree(
             told(output, meter, "copied", name);
         }
         SyncEvent::Unchanged { .. } => meter.unchanged(),
-        SyncEvent::Failed { error, .. } => meter.above(|| output.item_failed(error)),
+        SyncEvent::Failed { name, error, .. } => meter.above(|| output.entry_failed(name, error)),
         _ => {}
     })
     .await
@@ -156,9 +156,15 @@ async fn mv_one(
 /// A rename by the system, which moves a file or a whole directory in one step. `Unsupported` if the two are on
 /// different volumes.
 fn mv_locally(from: &std::path::Path, to: &std::path::Path, no_clobber: bool) -> Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::fs::{AtFlags, CWD, RenameFlags, renameat_with, unlinkat};
     let flags = if no_clobber { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-    renameat_with(CWD, from, CWD, to, flags).map_err(|errno| {
+    let moved = if !no_clobber && are_twins(from, to) {
+        // The system's rename of one name of a file to another of its names does nothing.
+        unlinkat(CWD, from, AtFlags::empty())
+    } else {
+        renameat_with(CWD, from, CWD, to, flags)
+    };
+    moved.map_err(|errno| {
         use rustix::io::Errno;
         let (kind, message) = match errno {
             Errno::XDEV | Errno::INVAL | Errno::NOSYS => (ErrorKind::Unsupported, ""),
@@ -175,6 +181,19 @@ fn mv_locally(from: &std::path::Path, to: &std::path::Path, no_clobber: bool) ->
             .with_name(from.display().to_string())
             .with_source(std::io::Error::from(errno))
     })
+}
+
+/// Whether two paths are two names of one file: hard links, not one name reached in two ways.
+fn are_twins(one: &std::path::Path, other: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(a), Ok(b)) = (one.symlink_metadata(), other.symlink_metadata()) else { return false };
+    let identity = |found: &std::fs::Metadata| (found.dev(), found.ino());
+    let directory = |path: &std::path::Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(std::path::Path::new(".")).metadata().ok().map(|found| identity(&found))
+    };
+    let one_name = one.file_name() == other.file_name() && directory(one) == directory(other);
+    !a.is_dir() && a.nlink() > 1 && identity(&a) == identity(&b) && !one_name
 }
 
 /// Inside one store a rename, which moves no bytes.

@@ -1,5 +1,7 @@
 //! `haul hash`
 
+use std::borrow::Cow;
+
 use futures_util::StreamExt;
 use storage_core::{
     Algorithm, Checksums, Error, ErrorKind, Key, ListOptions, Prefix, ReadOptions, Result, Scope, Store,
@@ -77,10 +79,19 @@ fn print(
         map.extend(sums.iter().map(|sum| (sum.algorithm().to_string(), sum.to_hex().into())));
         return output.object(&map.into());
     }
-    let shown = output.shown(name);
+    let (mark, name) = one_line(name);
+    let shown = output.shown(&name);
     for sum in sums.iter() {
         let text = if algorithms.len() == 1 { sum.to_hex() } else { sum.to_string() };
-        output.line(&format!("{text}  {shown}"))?;
+        output.line(&format!("{mark}{text}  {shown}"))?;
     }
     Ok(())
+}
+
+/// A name as the ordinary tools write and read it: one that needs escapes has a backslash before its whole line.
+fn one_line(name: &str) -> (&'static str, Cow<'_, str>) {
+    if !name.contains(['\\', '\n', '\r']) {
+        return ("", name.into());
+    }
+    ("\\", name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r").into())
 }

@@ -67,7 +67,7 @@ fn count(event: &SyncEvent<'_>, meter: &Meter) {
 
 fn tell(event: &SyncEvent<'_>, dry_run: bool, meter: &Meter, output: &mut Output) -> std::io::Result<()> {
     if let SyncEvent::Failed { name, error, .. } = event {
-        meter.above(|| output.item_failed(&named(error, name)));
+        meter.above(|| output.entry_failed(name, error));
     }
     if output.json {
         return meter.above(|| output.object(&event_json(event, dry_run)));
@@ -86,12 +86,6 @@ fn tell(event: &SyncEvent<'_>, dry_run: bool, meter: &Meter, output: &mut Output
         let line = format!("{sign} {}", output.shown(name));
         output.line(&line)
     })
-}
-
-/// The error with the item's name, unless it already says which.
-fn named(error: &Error, name: &str) -> Error {
-    let told = Error::new(error.kind(), error.to_string());
-    if error.key().is_some() || name.is_empty() { told } else { told.with_name(name) }
 }
 
 fn event_json(event: &SyncEvent<'_>, dry_run: bool) -> serde_json::Value {
@@ -174,8 +168,9 @@ pub(crate) async fn check(args: Check, output: &mut Output) -> Result<(), Failur
     .await;
     meter.finish();
     let found = found?;
+    // Who closed stdout has seen enough of the list; whether the trees are equal is told all the same.
     if let Some(error) = closed {
-        return Err(error.into());
+        return if found.is_equal() { Err(error.into()) } else { Err(Failure::Items) };
     }
     conclude_check(&found, output)?;
     if found.is_equal() { Ok(()) } else { Err(Failure::Items) }
@@ -189,7 +184,7 @@ fn tell_difference(
     output: &mut Output,
 ) -> std::io::Result<()> {
     if let Some(error) = error {
-        output.item_failed(&named(error, name));
+        output.entry_failed(name, error);
     }
     if difference == Difference::Equal && !all {
         return Ok(());
