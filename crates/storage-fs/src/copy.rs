@@ -38,7 +38,7 @@ pub(crate) fn copy(
     match found {
         Found::Symlink { target, .. } => {
             write.kind = FileKind::Symlink;
-            crate::link::write(root, to, &Payload::from(target), &write)
+            crate::link::write(root, to, &Payload::from(target), &write, cancel)
         }
         Found::File { file, stat } => {
             write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o7777, uid: 0, gid: 0 });

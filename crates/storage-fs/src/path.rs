@@ -13,13 +13,15 @@ pub(crate) struct Place<'a> {
     /// The directory relative to the root, without a `/` at its end; empty for the root.
     pub(crate) directory: &'a str,
     pub(crate) name: &'a str,
+    /// Both together, relative to the root.
+    pub(crate) path: &'a str,
 }
 
 impl<'a> Place<'a> {
     pub(crate) fn of(key: &'a Key) -> Result<Self> {
         let path = checked(key.as_str())?;
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok(Self { directory, name })
+        Ok(Self { directory, name, path })
     }
 }
 

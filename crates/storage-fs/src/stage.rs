@@ -10,6 +10,7 @@ use storage_core::{Error, ErrorKind, Metadata, Payload, Result, WriteRequest};
 
 use crate::attributes;
 use crate::blocking::Cancel;
+use crate::entry::Found;
 use crate::error::{doing, from_errno};
 use crate::lock;
 use crate::path::{Place, staged_name};
@@ -38,12 +39,12 @@ impl Staged {
     /// Makes a staged file in the directory of `place`, with directories as needed.
     pub(crate) fn create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
         let directory = root.make_directory(place.directory)?;
-        let inherited = match root.stat_at(&directory, place.name) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
+        let inherited = match Found::at(root, &directory, place) {
+            Ok(found) if found.is_directory() => {
                 return Err(from_errno(Errno::ISDIR, "look at the destination"));
             }
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
-                Some(found.st_mode & 0o7777)
+            Ok(found) if FileType::from_raw_mode(found.object.st_mode) == FileType::RegularFile => {
+                Some(found.object.st_mode & 0o7777)
             }
             _ => None,
         };
