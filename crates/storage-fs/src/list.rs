@@ -121,8 +121,12 @@ impl Walk {
             Err(errno) => return Err(from_errno(errno, "open the directory")),
         };
         let path = path.to_owned();
-        let level = self.enter(fd, path)?;
-        self.levels.push(level);
+        match self.enter(fd, path) {
+            Ok(level) => self.levels.push(level),
+            // It was removed since it was opened.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

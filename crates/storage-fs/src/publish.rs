@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, RenameFlags, linkat, renameat, renameat_with};
+use rustix::fs::{AtFlags, FileType, RenameFlags, fstat, linkat, renameat, renameat_with};
 use rustix::io::Errno;
 use storage_core::{Condition, ETag, Error, ErrorKind, Result};
 
@@ -24,13 +24,26 @@ pub(crate) fn publish(
     cancel: &Cancel,
 ) -> Result<()> {
     let directory = &staged.directory;
-    let moved = under(root, directory, place, condition, cancel, || match condition {
-        Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
-        _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
+    let moved = under(root, directory, place, condition, cancel, || {
+        still_there(root, directory, place)?;
+        match condition {
+            Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
+            _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
+        }
     });
     moved?;
     staged.forget();
     root.sync_directory(directory)
+}
+
+/// Fails if the directory was moved or replaced since it was opened: what is published there would not stand at its
+/// key, and may be outside the root.
+fn still_there(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<()> {
+    let opened = fstat(directory).map_err(doing("stat the directory"))?;
+    if root.stat_path(place.directory).is_ok_and(|there| stat::same_file(&opened, &there)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Other, "the directory was moved or removed while the object was written"))
 }
 
 /// Runs `change` on the entry at `place` while its condition holds, unless nobody waits for it any more. A condition

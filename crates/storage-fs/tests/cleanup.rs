@@ -43,7 +43,8 @@ async fn leftovers_of_killed_processes_go_and_those_in_use_stay() {
     child.kill().expect("killed");
     child.wait().expect("ended");
     // A write of this process goes on meanwhile.
-    let mut own = root.store.writer(&key("deep/b"), WriteOptions::new().part_size(10)).await.expect("a writer");
+    let mut own =
+        root.store.writer(&key("deep/b"), WriteOptions::new().part_size(10)).await.expect("a writer");
     own.write("more than one part").await.expect("taken");
     let report = root.store.cleanup(&prefix("")).await.expect("cleaned");
     assert_eq!((report.removed, report.in_use), (1, 1));
@@ -73,7 +74,8 @@ async fn only_its_own_leftovers_are_removed() {
     root.file(&format!("empty/{LEFT}/file"), "");
     std::fs::remove_file(root.at(&format!("empty/{LEFT}/file"))).expect("an empty directory");
     root.file("fifo/x", "");
-    mknodat(CWD, root.at(&format!("fifo/{LEFT}")), FileType::Fifo, Mode::from_raw_mode(0o644), 0).expect("one");
+    mknodat(CWD, root.at(&format!("fifo/{LEFT}")), FileType::Fifo, Mode::from_raw_mode(0o644), 0)
+        .expect("one");
     root.file(&format!("zoo/{LEFT}"), "left");
     root.link("gone", &format!("link/{LEFT}"));
     let report = root.store.cleanup(&prefix("")).await.expect("cleaned");

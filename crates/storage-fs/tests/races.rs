@@ -79,7 +79,8 @@ async fn of_racing_processes_exactly_one_creates() {
     let root = Root::new(Symlinks::Follow);
     race(&root, "TEST_CREATE");
     for at in 0..KEYS {
-        let winner = String::from_utf8(get(&root.store, &format!("new/{at}")).await.expect("one won")).unwrap();
+        let winner =
+            String::from_utf8(get(&root.store, &format!("new/{at}")).await.expect("one won")).unwrap();
         for me in 0..PROCESSES {
             let won = root.at(&format!("won-{me}/{at}")).exists();
             assert_eq!(won, winner == me.to_string(), "{me} of {at}, won by {winner}");
@@ -94,7 +95,10 @@ async fn conditional_writes_of_racing_processes_lose_no_update() {
     let root = Root::new(Symlinks::Follow);
     root.file("number", format!("{:10}", 0));
     race(&root, "TEST_ADD");
-    assert_eq!(get(&root.store, "number").await.expect("there"), format!("{:10}", PROCESSES * ADDITIONS).as_bytes());
+    assert_eq!(
+        get(&root.store, "number").await.expect("there"),
+        format!("{:10}", PROCESSES * ADDITIONS).as_bytes()
+    );
     assert!(root.leftovers().is_empty());
 }
 

@@ -46,11 +46,13 @@ fn open(root: &Root) -> std::fs::File {
 
 #[tokio::test]
 async fn replaced_deleted_and_moved_files_are_read_to_their_end() {
-    is_old(read_while(|root| {
-        root.file("b", vec![b'n'; SIZE + 1]);
-        std::fs::rename(root.at("b"), root.at("a")).expect("replaced");
-    })
-    .await);
+    is_old(
+        read_while(|root| {
+            root.file("b", vec![b'n'; SIZE + 1]);
+            std::fs::rename(root.at("b"), root.at("a")).expect("replaced");
+        })
+        .await,
+    );
     is_old(read_while(|root| std::fs::remove_file(root.at("a")).expect("deleted")).await);
     is_old(read_while(|root| std::fs::rename(root.at("a"), root.at("c")).expect("moved")).await);
 }
@@ -59,7 +61,9 @@ async fn replaced_deleted_and_moved_files_are_read_to_their_end() {
 async fn changes_in_place_are_errors() {
     is_refused(read_while(|root| open(root).set_len(SIZE as u64 / 2).expect("cut")).await);
     is_refused(read_while(|root| open(root).set_len(0).expect("emptied")).await);
-    is_refused(read_while(|root| open(root).write_all_at(b"new", SIZE as u64 - 3).expect("overwritten")).await);
+    is_refused(
+        read_while(|root| open(root).write_all_at(b"new", SIZE as u64 - 3).expect("overwritten")).await,
+    );
     is_refused(read_while(|root| open(root).write_all_at(b"new", 0).expect("overwritten")).await);
     is_refused(
         read_while(|root| {
