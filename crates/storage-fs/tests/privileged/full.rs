@@ -1,5 +1,7 @@
 //! Full volumes: the old file stays, the temporary one goes, and the kind says what is wrong (WRITE-2 and WRITE-9).
 
+use std::io::Write;
+
 use libtest_mimic::Trial;
 use storage_core::{CopyOptions, Error, ErrorKind, Store, WriteOptions};
 use storage_fs::Symlinks;
@@ -129,8 +131,9 @@ async fn attributes() -> Outcome {
         untouched(&root, &store).await;
     }
     // Fill it to the last block; an empty file still fits, its attributes do not.
-    let _ = std::fs::write(root.at("v/ballast"), vec![0u8; 4 << 20]);
-    let options = WriteOptions::new().user_metadata("name", "x".repeat(1000));
+    let mut ballast = std::fs::File::create(root.at("v/ballast")).expect("a file");
+    while ballast.write_all(&[0; 1024]).is_ok() {}
+    let options = WriteOptions::new().user_metadata("name", "x".repeat(500));
     is_full(&store.write(&key("a"), "", options).await.expect_err("no room"));
     untouched(&root, &store).await;
     Ok(())

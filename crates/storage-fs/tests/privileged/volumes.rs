@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("volumes/without-attributes", without_attributes),
         trial("volumes/two", two),
         trial("volumes/two-without-attributes", two_without_attributes),
+        trial("volumes/an-etag-does-not-come-back", etags),
         trial("volumes/a-copy-of-a-file-being-written", written_meanwhile),
     ]
 }
@@ -130,11 +131,7 @@ async fn written_meanwhile() -> Outcome {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     const SIZE: usize = 4 << 20;
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| e.to_string())?;
-    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    if (numbers.next(), numbers.next()) < (Some(6), Some(13)) {
-        return Err("this kernel's time stamps are as coarse as its ticks".to_owned());
-    }
+    needs_fine_time_stamps()?;
     let root = Root::new(Symlinks::Follow);
     root.file("a", vec![0; SIZE]);
     put(&root.store, "to", "old").await.expect("written");
@@ -163,5 +160,30 @@ async fn written_meanwhile() -> Outcome {
     stop.store(true, Ordering::Relaxed);
     writer.join().expect("no panic");
     assert!(root.leftovers().is_empty());
+    Ok(())
+}
+
+/// An ETag names one content, also where the volume gives the number of a removed file to the next one.
+async fn etags() -> Outcome {
+    needs_fine_time_stamps()?;
+    let root = Root::new(Symlinks::Follow);
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let mut seen = std::collections::BTreeMap::new();
+    for round in 100..200 {
+        let options = WriteOptions::new().modified(time);
+        let written = root.store.write(&key("a"), round.to_string(), options).await.expect("written");
+        let etag = written.etag.expect("an ETag").as_str().to_owned();
+        let earlier = seen.insert(etag.clone(), round);
+        assert_eq!(earlier, None, "{etag} was that of another content");
+    }
+    Ok(())
+}
+
+fn needs_fine_time_stamps() -> Outcome {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| e.to_string())?;
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    if (numbers.next(), numbers.next()) < (Some(6), Some(13)) {
+        return Err("this kernel's time stamps are as coarse as its ticks".to_owned());
+    }
     Ok(())
 }
