@@ -48,9 +48,11 @@ async fn writes(c: Context, way: Way) -> Result<(), Failure> {
     let (old, new) = (pattern(1, 5000), c.body(way, 2));
     for polls in POLLS {
         c.put("a", old.clone()).await?;
-        drop(polled(c.write_by(way, "a", new.clone(), WriteOptions::new()), polls).await);
+        let ended = polled(c.write_by(way, "a", new.clone(), WriteOptions::new()), polls).await;
         is_one_of(&c, "a", &old, &new).await?;
         same("listing", c.names("", ListOptions::new()).await?, ["a"])?;
+        // What a step made that was under way when its future went is gone once the step is over.
+        stopped(ended.is_some()).await;
         c.nothing_left_over().await?;
         is_one_of(&c, "a", &old, &new).await?;
     }
@@ -77,9 +79,11 @@ async fn copies(c: Context) -> Result<(), Failure> {
     for polls in POLLS {
         c.put("to", old.clone()).await?;
         let (from, to) = (Key::new("from")?, Key::new("to")?);
-        drop(polled(c.store.copy(&from, &to, CopyOptions::new()), polls).await);
+        let ended = polled(c.store.copy(&from, &to, CopyOptions::new()), polls).await;
         is_one_of(&c, "to", &old, &new).await?;
         c.contains("from", &new).await?;
+        stopped(ended.is_some()).await;
+        is_one_of(&c, "to", &old, &new).await?;
     }
     c.nothing_left_over().await
 }

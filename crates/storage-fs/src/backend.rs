@@ -105,7 +105,7 @@ impl Backend for Fs {
     ) -> BoxFuture<'a, Result<Metadata>> {
         let (key, request) = (key.clone(), request.clone());
         self.run(move |root, cancel| match request.kind {
-            FileKind::Symlink => link::write(&root, &key, &body, &request),
+            FileKind::Symlink => link::write(&root, &key, &body, &request, cancel),
             _ => write_file(&root, &key, &body, &request, cancel),
         })
     }
@@ -125,7 +125,9 @@ impl Backend for Fs {
 
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
         let targets = targets.to_vec();
-        self.run(move |root, _| Ok(targets.iter().map(|target| change::delete(&root, target)).collect()))
+        self.run(move |root, cancel| {
+            Ok(targets.iter().map(|target| change::delete(&root, target, cancel)).collect())
+        })
     }
 
     fn copy<'a>(
@@ -145,7 +147,7 @@ impl Backend for Fs {
         condition: &'a Condition,
     ) -> BoxFuture<'a, Result<()>> {
         let (from, to, condition) = (from.clone(), to.clone(), condition.clone());
-        self.run(move |root, _| change::rename(&root, &from, &to, &condition))
+        self.run(move |root, cancel| change::rename(&root, &from, &to, &condition, cancel))
     }
 
     fn update<'a>(&'a self, target: &'a Target, change: &'a Change) -> BoxFuture<'a, Result<()>> {

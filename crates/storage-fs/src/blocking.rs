@@ -28,13 +28,13 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Runs `work` on a blocking thread.
+/// Runs `work` on a blocking thread, unless nobody waits for it any more when its turn comes.
 pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let cancel = Cancel::default();
     let _guard = CancelOnDrop(cancel.clone());
-    match tokio::task::spawn_blocking(move || work(&cancel)).await {
+    match tokio::task::spawn_blocking(move || cancel.check().and_then(|()| work(&cancel))).await {
         Ok(result) => result,
         Err(gone) => Err(Error::new(ErrorKind::Cancelled, "the file work was cut off").with_source(gone)),
     }

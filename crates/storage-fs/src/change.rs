@@ -1,17 +1,22 @@
 //! Deleting, renaming and updating what stands below the root.
 
+use std::os::fd::OwnedFd;
+
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, renameat, unlinkat, utimensat};
 use rustix::io::Errno;
 use storage_core::{Change, Condition, DeleteTarget, Error, ErrorKind, Key, Result, Target};
 
+use crate::blocking::Cancel;
 use crate::config::Symlinks;
+use crate::entry::Found;
 use crate::error::{doing, finding, from_errno};
+use crate::lock;
 use crate::path::{self, Place};
 use crate::publish::{move_absent, replacing, under};
 use crate::root::Root;
 use crate::{attributes, link, stat};
 
-pub(crate) fn delete(root: &Root, target: &DeleteTarget) -> Result<()> {
+pub(crate) fn delete(root: &Root, target: &DeleteTarget, cancel: &Cancel) -> Result<()> {
     let place = Place::of(&target.key)?;
     let missing = |result: Result<(), Errno>| match result {
         // A directory is no object, and so there is none.
@@ -26,33 +31,84 @@ pub(crate) fn delete(root: &Root, target: &DeleteTarget) -> Result<()> {
         Err(errno) => return missing(Err(errno)),
     };
     let condition = target.if_match.clone().map_or(Condition::None, Condition::IfMatch);
-    under(root, &directory, place.name, &condition, || {
+    under(root, &directory, place, &condition, cancel, || {
+        match Found::at(root, &directory, place) {
+            // Where links are followed, one to a directory is no object either; where they are skipped, none is.
+            Ok(found) if found.is_directory() || found.is_skipped(root) => return Ok(()),
+            _ => {}
+        }
         missing(unlinkat(&directory, place.name, AtFlags::empty()))
     })
 }
 
-pub(crate) fn rename(root: &Root, from: &Key, to: &Key, condition: &Condition) -> Result<()> {
+pub(crate) fn rename(
+    root: &Root,
+    from: &Key,
+    to: &Key,
+    condition: &Condition,
+    cancel: &Cancel,
+) -> Result<()> {
     let (old, new) = (Place::of(from)?, Place::of(to)?);
     let source = root.parent(old).map_err(finding("open the directory"))?;
-    let found = root.stat_at(&source, old.name).map_err(finding("stat the source"))?;
-    if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-        return Err(Error::new(ErrorKind::NotFound, "this is a directory, not an object"));
-    }
+    // Who renames an object without having found it would rename a directory too.
+    find_source(root, &source, old)?;
     let target = root.make_directory(new.directory)?;
-    under(root, &target, new.name, condition, || {
-        if *condition == Condition::IfAbsent {
-            return move_absent(&source, old.name, &target, new.name);
+    let stat = |directory| fstat(directory).map_err(doing("stat the directory"));
+    let one_directory = stat::same_file(&stat(&source)?, &stat(&target)?);
+    // (One that waits for a lock alone must hold no other.)
+    if !one_directory && !matches!(condition, Condition::IfMatch(_)) {
+        // What is written under a condition in the source's directory must not see its object go.
+        lock::share(&source);
+    }
+    under(root, &target, new, condition, cancel, || {
+        let found = find_source(root, &source, old)?;
+        if one_directory && old.name == new.name {
+            // Two ways to one entry: it has its new name already.
+            return match condition {
+                Condition::IfAbsent => Err(from_errno(Errno::EXIST, "rename")),
+                _ => Ok(()),
+            };
         }
-        let twins = root.stat_at(&target, new.name).is_ok_and(|there| stat::same_file(&found, &there));
-        if twins {
-            // Two names of one file: the system's rename would leave both.
-            return unlinkat(&source, old.name, AtFlags::empty()).map_err(doing("remove the old name"));
+        if found.leads_elsewhere() && !one_directory {
+            return Err(Error::unsupported("a symbolic link would lead elsewhere from another directory"));
         }
-        renameat(&source, old.name, &target, new.name).map_err(replacing)
+        if let Ok(there) = Found::at(root, &target, new) {
+            if there.is_directory() {
+                return Err(from_errno(Errno::ISDIR, "look at the destination"));
+            }
+            if *condition != Condition::IfAbsent {
+                if stat::same_file(&found.entry, &there.entry) && found.entry.st_nlink > 1 {
+                    // Two names of one file: the system's rename would leave both.
+                    return unlinkat(&source, old.name, AtFlags::empty())
+                        .map_err(doing("remove the old name"));
+                }
+                if found.leads_elsewhere() && stat::same_file(&found.object, &there.object) {
+                    return Err(Error::unsupported(
+                        "the symbolic link would take the place of its own target",
+                    ));
+                }
+            }
+        }
+        match condition {
+            Condition::IfAbsent => move_absent(&source, old.name, &target, new.name),
+            _ => renameat(&source, old.name, &target, new.name).map_err(replacing),
+        }
     })?;
     // The new name first: after a loss of power there may be both names, never none.
     root.sync_directory(&target)?;
     root.sync_directory(&source)
+}
+
+/// The object that is to be renamed.
+fn find_source(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Found> {
+    let found = Found::at(root, directory, place).map_err(finding("stat the source"))?;
+    if found.is_directory() {
+        return Err(Error::new(ErrorKind::NotFound, "this is a directory, not an object"));
+    }
+    if found.is_skipped(root) {
+        return Err(from_errno(Errno::NOENT, "stat the source"));
+    }
+    Ok(found)
 }
 
 pub(crate) fn update(root: &Root, target: &Target, change: &Change) -> Result<()> {

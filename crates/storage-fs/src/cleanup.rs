@@ -30,7 +30,13 @@ pub(crate) fn cleanup(root: &Root, prefix: &Prefix, cancel: &Cancel) -> Result<C
 fn sweep(directory: OwnedFd, start: &[u8], report: &mut CleanupReport, cancel: &Cancel) -> Result<()> {
     cancel.check()?;
     let mut below = Vec::new();
-    for entry in Dir::read_from(&directory).map_err(doing("read the directory"))? {
+    let entries = match Dir::read_from(&directory) {
+        Ok(entries) => entries,
+        // It was removed since it was opened.
+        Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(from_errno(errno, "read the directory")),
+    };
+    for entry in entries {
         let entry = entry.map_err(doing("read the directory"))?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
@@ -65,7 +71,9 @@ fn remove(directory: &OwnedFd, name: &std::ffi::CStr, report: &mut CleanupReport
     // The lock of the file is held until the name is gone, so that a new writer cannot begin in between.
     let held = match FileType::from_raw_mode(found.st_mode) {
         FileType::Symlink => idle_directory(directory),
-        _ => idle_file(directory, name),
+        FileType::RegularFile => idle_file(directory, name),
+        // Nothing that this library makes.
+        _ => return Ok(()),
     };
     let Some(_held) = held else {
         report.in_use += 1;

@@ -38,10 +38,11 @@ pub(crate) fn copy(
     match found {
         Found::Symlink { target, .. } => {
             write.kind = FileKind::Symlink;
-            crate::link::write(root, to, &Payload::from(target), &write)
+            crate::link::write(root, to, &Payload::from(target), &write, cancel)
         }
         Found::File { file, stat } => {
-            write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o7777, uid: 0, gid: 0 });
+            // Set-user-ID would give the rights of whoever copies, not those of the source's owner.
+            write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 });
             let place = Place::of(to)?;
             let staged = Staged::create(root, place, true)?;
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;

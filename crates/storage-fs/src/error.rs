@@ -32,6 +32,16 @@ pub(crate) fn doing(step: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| from_errno(errno, step)
 }
 
+/// The error of giving an entry another name, which happens inside one volume only.
+pub(crate) fn moving(errno: Errno) -> Error {
+    match errno {
+        // Here it does not mean that a way leads outside the root.
+        Errno::XDEV => Error::unsupported("the two names are on different volumes")
+            .with_source(std::io::Error::from(errno)),
+        errno => from_errno(errno, "publish"),
+    }
+}
+
 /// The same, where a missing or blocked way to the object only means that there is none.
 pub(crate) fn finding(step: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| match errno {

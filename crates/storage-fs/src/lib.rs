@@ -8,6 +8,7 @@ mod change;
 mod cleanup;
 mod config;
 mod copy;
+mod entry;
 mod error;
 mod link;
 mod list;

@@ -9,6 +9,7 @@ use storage_core::{
     Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Target, WriteRequest,
 };
 
+use crate::blocking::Cancel;
 use crate::error::{doing, finding, from_errno};
 use crate::path::{Place, staged_name};
 use crate::publish::{move_absent, replacing, under};
@@ -16,7 +17,13 @@ use crate::root::Root;
 use crate::{attributes, stat};
 
 /// Makes a symbolic link. Like a file it takes its name in one step.
-pub(crate) fn write(root: &Root, key: &Key, body: &Payload, request: &WriteRequest) -> Result<Metadata> {
+pub(crate) fn write(
+    root: &Root,
+    key: &Key,
+    body: &Payload,
+    request: &WriteRequest,
+    cancel: &Cancel,
+) -> Result<Metadata> {
     if !request.attributes.is_empty() {
         return Err(Error::unsupported("a symbolic link has no attributes"));
     }
@@ -25,7 +32,7 @@ pub(crate) fn write(root: &Root, key: &Key, body: &Payload, request: &WriteReque
     let target = body.clone().into_bytes();
     let target = std::ffi::OsStr::from_bytes(&target);
     let staged = staged_name();
-    let made = under(root, &directory, place.name, &request.condition, || {
+    let made = under(root, &directory, place, &request.condition, cancel, || {
         symlinkat(target, &directory, &staged).map_err(|errno| match errno {
             Errno::NOENT | Errno::INVAL => {
                 Error::new(ErrorKind::InvalidInput, "a symbolic link needs a target without NUL")

@@ -10,7 +10,7 @@ use storage_core::{
     Result,
 };
 
-use crate::blocking;
+use crate::blocking::{self, Cancel};
 use crate::config::Symlinks;
 use crate::error::{doing, from_errno};
 use crate::path::is_staged;
@@ -36,8 +36,8 @@ impl Lister for FsLister {
             let Some(mut walk) = self.walk.take() else {
                 return Err(Error::new(ErrorKind::Cancelled, "the listing lost its place; start a new one"));
             };
-            let (walk, page) = blocking::run(move |_| {
-                let page = walk.page();
+            let (walk, page) = blocking::run(move |cancel| {
+                let page = walk.page(cancel);
                 Ok((walk, page))
             })
             .await?;
@@ -83,13 +83,14 @@ enum Broken {
 }
 
 impl Walk {
-    fn page(&mut self) -> Result<Page> {
+    fn page(&mut self, cancel: &Cancel) -> Result<Page> {
         if !self.begun {
             self.begin()?;
             self.begun = true;
         }
         let mut entries = Vec::new();
         while entries.len() < PAGE {
+            cancel.check()?;
             let Some(level) = self.levels.last_mut() else {
                 return Ok(Page::new(entries, None));
             };
@@ -120,8 +121,12 @@ impl Walk {
             Err(errno) => return Err(from_errno(errno, "open the directory")),
         };
         let path = path.to_owned();
-        let level = self.enter(fd, path)?;
-        self.levels.push(level);
+        match self.enter(fd, path) {
+            Ok(level) => self.levels.push(level),
+            // It was removed since it was opened.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -13,13 +13,15 @@ pub(crate) struct Place<'a> {
     /// The directory relative to the root, without a `/` at its end; empty for the root.
     pub(crate) directory: &'a str,
     pub(crate) name: &'a str,
+    /// Both together, relative to the root.
+    pub(crate) path: &'a str,
 }
 
 impl<'a> Place<'a> {
     pub(crate) fn of(key: &'a Key) -> Result<Self> {
         let path = checked(key.as_str())?;
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok(Self { directory, name })
+        Ok(Self { directory, name, path })
     }
 }
 
@@ -56,7 +58,9 @@ pub(crate) fn staged_name() -> String {
 pub(crate) fn is_staged(name: &[u8]) -> bool {
     name.strip_prefix(STAGED_PREFIX.as_bytes())
         .and_then(|rest| rest.strip_suffix(STAGED_SUFFIX.as_bytes()))
-        .is_some_and(|middle| middle.len() == 16 && middle.iter().all(u8::is_ascii_hexdigit))
+        .is_some_and(|middle| {
+            middle.len() == 16 && middle.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
 }
 
 #[cfg(test)]
@@ -86,7 +90,13 @@ mod tests {
     #[test]
     fn staged_names() {
         assert!(is_staged(staged_name().as_bytes()));
-        for other in [".haul-.tmp", ".haul-0123456789abcdeg.tmp", "haul-0123456789abcdef.tmp", ".haul"] {
+        for other in [
+            ".haul-.tmp",
+            ".haul-0123456789abcdeg.tmp",
+            ".haul-0123456789ABCDEF.tmp",
+            "haul-0123456789abcdef.tmp",
+            ".haul",
+        ] {
             assert!(!is_staged(other.as_bytes()), "{other}");
         }
     }

@@ -2,12 +2,13 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, RenameFlags, linkat, renameat, renameat_with};
+use rustix::fs::{AtFlags, FileType, RenameFlags, fstat, linkat, renameat, renameat_with};
 use rustix::io::Errno;
 use storage_core::{Condition, ETag, Error, ErrorKind, Result};
 
 use crate::blocking::Cancel;
-use crate::error::{doing, from_errno};
+use crate::entry::Found;
+use crate::error::{doing, from_errno, moving};
 use crate::lock;
 use crate::path::Place;
 use crate::root::Root;
@@ -23,8 +24,8 @@ pub(crate) fn publish(
     cancel: &Cancel,
 ) -> Result<()> {
     let directory = &staged.directory;
-    let moved = under(root, directory, place.name, condition, || {
-        cancel.check()?;
+    let moved = under(root, directory, place, condition, cancel, || {
+        still_there(root, directory, place)?;
         match condition {
             Condition::IfAbsent => move_absent(directory, &staged.name, directory, place.name),
             _ => renameat(directory, &staged.name, directory, place.name).map_err(replacing),
@@ -35,31 +36,44 @@ pub(crate) fn publish(
     root.sync_directory(directory)
 }
 
-/// Runs `change` on the entry `name` while its condition holds. A condition on an ETag is checked and acted on with
-/// the directory's lock held alone, everything else with a share of it: among users of this library on one machine
-/// the condition is exact.
+/// Fails if the directory was moved or replaced since it was opened: what is published there would not stand at its
+/// key, and may be outside the root.
+fn still_there(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<()> {
+    let opened = fstat(directory).map_err(doing("stat the directory"))?;
+    if root.stat_path(place.directory).is_ok_and(|there| stat::same_file(&opened, &there)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Other, "the directory was moved or removed while the object was written"))
+}
+
+/// Runs `change` on the entry at `place` while its condition holds, unless nobody waits for it any more. A condition
+/// on an ETag is checked and acted on with the directory's lock held alone, everything else with a share of it: among
+/// users of this library on one machine the condition is exact.
 pub(crate) fn under<T>(
     root: &Root,
     directory: &OwnedFd,
-    name: &str,
+    place: Place<'_>,
     condition: &Condition,
+    cancel: &Cancel,
     change: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
+    // The wait for a lock may be long, so the question comes after it.
     let Condition::IfMatch(expected) = condition else {
         lock::share(directory);
-        let result = change();
+        let result = cancel.check().and_then(|()| change());
         lock::release(directory);
         return result;
     };
     lock::exclude(directory)?;
-    let result = matches(root, directory, name, expected).and_then(|()| change());
+    let result =
+        cancel.check().and_then(|()| matches(root, directory, place, expected)).and_then(|()| change());
     lock::release(directory);
     result
 }
 
-fn matches(root: &Root, directory: &OwnedFd, name: &str, expected: &ETag) -> Result<()> {
-    match root.stat_at(directory, name) {
-        Ok(found) if stat::etag(&found) == *expected => Ok(()),
+fn matches(root: &Root, directory: &OwnedFd, place: Place<'_>, expected: &ETag) -> Result<()> {
+    match Found::at(root, directory, place) {
+        Ok(found) if stat::etag(&found.object) == *expected => Ok(()),
         Ok(_) => Err(Error::new(ErrorKind::PreconditionFailed, "the ETag is another one")),
         Err(Errno::NOENT) => Err(Error::new(ErrorKind::PreconditionFailed, "there is no object")),
         Err(errno) => Err(from_errno(errno, "look at the destination")),
@@ -72,7 +86,9 @@ pub(crate) fn move_absent(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) ->
         // Network volumes know no such rename, but a hard link does not replace either.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             linkat(from, old, to, new, AtFlags::empty()).map_err(|errno| absent(errno, to, new))?;
-            rustix::fs::unlinkat(from, old, AtFlags::empty()).map_err(doing("remove the old name"))
+            // The new name is there already.
+            rustix::fs::unlinkat(from, old, AtFlags::empty())
+                .map_err(|errno| doing("remove the old name")(errno).maybe_applied())
         }
         result => result.map_err(|errno| absent(errno, to, new)),
     }
@@ -83,7 +99,7 @@ fn absent(errno: Errno, directory: &OwnedFd, name: &str) -> Error {
     let a_directory = found.is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
     match errno {
         Errno::EXIST if a_directory => from_errno(Errno::ISDIR, "publish"),
-        errno => from_errno(errno, "publish"),
+        errno => moving(errno),
     }
 }
 
@@ -92,6 +108,6 @@ pub(crate) fn replacing(errno: Errno) -> Error {
     match errno {
         // A directory cannot be replaced by a file, whatever the volume calls it.
         Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR => from_errno(Errno::ISDIR, "publish"),
-        errno => from_errno(errno, "publish"),
+        errno => moving(errno),
     }
 }

@@ -5,14 +5,16 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, statat};
 use rustix::io::Errno;
-use storage_core::Result;
+use storage_core::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Symlinks};
 use crate::error::{doing, from_errno};
 use crate::path::Place;
 
+/// How often a directory is made anew that others remove.
+pub(crate) const ATTEMPTS: usize = 100;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn open(config: Config) -> Result<Self> {
-        let name = |e: storage_core::Error| e.with_name(config.root.display().to_string());
+        let name = |e: Error| e.with_name(config.root.display().to_string());
         if config.create {
             std::fs::create_dir_all(&config.root).map_err(|e| {
                 name(from_errno(Errno::from_io_error(&e).unwrap_or(Errno::IO), "make the root"))
@@ -31,12 +33,8 @@ impl Root {
         }
         let fd = rustix::fs::open(&config.root, DIRECTORY, Mode::empty()).map_err(|errno| {
             name(match errno {
-                Errno::NOENT => {
-                    storage_core::Error::new(storage_core::ErrorKind::NotFound, "no such directory")
-                }
-                Errno::NOTDIR => {
-                    storage_core::Error::new(storage_core::ErrorKind::InvalidInput, "this is not a directory")
-                }
+                Errno::NOENT => Error::new(ErrorKind::NotFound, "no such directory"),
+                Errno::NOTDIR => Error::new(ErrorKind::InvalidInput, "this is not a directory"),
                 errno => from_errno(errno, "open the root"),
             })
         })?;
@@ -62,20 +60,41 @@ impl Root {
         self.open_at(path, DIRECTORY)
     }
 
-    /// Opens the directory at `path`, making it and its parents where they are missing.
+    /// Opens the directory at `path`, making it and its parents where they are missing, also while others remove them.
     pub(crate) fn make_directory(&self, path: &str) -> Result<OwnedFd> {
+        for _ in 1..ATTEMPTS {
+            match self.try_make_directory(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        self.try_make_directory(path)
+    }
+
+    fn try_make_directory(&self, path: &str) -> Result<OwnedFd> {
         match self.open_directory(path) {
             Err(Errno::NOENT) if !path.is_empty() => {}
             result => return result.map_err(doing("open the directory")),
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let parent = self.make_directory(parent)?;
+        let parent = self.try_make_directory(parent)?;
         match mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => self.sync_directory(&parent)?,
-            Err(Errno::EXIST) => {}
+            Err(Errno::EXIST) => self.refuse_link_to_nothing(&parent, name, path)?,
             Err(errno) => return Err(from_errno(errno, "make the directory")),
         }
         self.open_directory(path).map_err(doing("open the new directory"))
+    }
+
+    /// A link that dangles is neither a directory nor can one be made in its place.
+    fn refuse_link_to_nothing(&self, parent: &OwnedFd, name: &str, path: &str) -> Result<()> {
+        let entry = self.stat_at(parent, name);
+        let a_link = entry.is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Symlink);
+        if a_link && matches!(self.stat_path(path), Err(Errno::NOENT)) {
+            let message = "a symbolic link to nothing stands where the key needs a directory";
+            return Err(Error::new(ErrorKind::InvalidKey, message));
+        }
+        Ok(())
     }
 
     /// Stats a name, never through a last link.
@@ -123,6 +142,10 @@ impl Root {
     /// Segment by segment, through no link.
     fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let mut at = openat(&self.fd, ".", DIRECTORY, Mode::empty())?;
+        if path.split('/').any(|segment| segment == "..") {
+            // The kernel would not let it leave the root; here nothing else would stop it.
+            return Err(Errno::XDEV);
+        }
         let mut segments = path.split('/').peekable();
         while let Some(segment) = segments.next() {
             let last = segments.peek().is_none();
@@ -152,7 +175,7 @@ mod tests {
         symlink("a", inside.path().join("in"))?;
         let root = Root::open(Config::new(inside.path()).symlinks(Symlinks::Skip)).expect("it is there");
         assert!(root.walk("a/b/c", OFlags::RDONLY).is_ok());
-        for refused in ["out/secret", "in/b/c", "out"] {
+        for refused in ["out/secret", "in/b/c", "out", "..", "a/../../x", "a/..", "/", "/etc"] {
             assert!(root.walk(refused, OFlags::RDONLY).is_err(), "{refused}");
         }
         Ok(())

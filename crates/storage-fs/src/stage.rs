@@ -11,11 +11,12 @@ use storage_core::{Error, ErrorKind, Metadata, Payload, Result, WriteRequest};
 
 use crate::attributes;
 use crate::blocking::Cancel;
+use crate::entry::Found;
 use crate::error::{doing, from_errno};
 use crate::lock;
 use crate::path::{Place, staged_name};
 use crate::publish::publish;
-use crate::root::Root;
+use crate::root::{ATTEMPTS, Root};
 use crate::stat;
 
 /// Runs of zeros this long and so aligned become holes.
@@ -40,16 +41,19 @@ pub(crate) struct Staged {
 impl Staged {
     /// Makes a staged file in the directory of `place`, with directories as needed.
     pub(crate) fn create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
+        // A directory that goes away before the first file is in it is made anew.
+        for _ in 1..ATTEMPTS {
+            match Self::try_create(root, place, private) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        Self::try_create(root, place, private)
+    }
+
+    fn try_create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
         let directory = root.make_directory(place.directory)?;
-        let inherited = match root.stat_at(&directory, place.name) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
-                return Err(from_errno(Errno::ISDIR, "look at the destination"));
-            }
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
-                Some(found.st_mode & 0o7777)
-            }
-            _ => None,
-        };
+        let inherited = inherited(root, &directory, place)?;
         // What will be readable by few must not be readable by many while it is written.
         let mode = if private || inherited.is_some() { 0o600 } else { 0o666 };
         let (file, name) = create_locked(&directory, mode)?;
@@ -122,14 +126,14 @@ impl Staged {
             let message = "an earlier write to the staged file failed, so nothing is published";
             return Err(Error::new(ErrorKind::Other, message));
         }
-        self.keep_failure(self.complete(root, size, request))?;
+        self.keep_failure(self.complete(root, place, size, request))?;
         publish(root, self, place, &request.condition, cancel)?;
         let mut metadata = stat::metadata(&fstat(&self.file).map_err(doing("stat the new file"))?);
         metadata.attributes = request.attributes.clone();
         Ok(self.published.get_or_init(|| metadata).clone())
     }
 
-    fn complete(&self, root: &Root, size: u64, request: &WriteRequest) -> Result<()> {
+    fn complete(&self, root: &Root, place: Place<'_>, size: u64, request: &WriteRequest) -> Result<()> {
         let file = self.file.as_fd();
         // Holes at the end are made by the length; and a length that is already right is a cheap check.
         let length = fstat(file).map_err(doing("stat the staged file"))?.st_size.unsigned_abs();
@@ -143,8 +147,9 @@ impl Staged {
         if !request.attributes.is_empty() {
             attributes::write(file, &request.attributes)?;
         }
-        let inherited = self.inherited.filter(|_| request.unix.is_none());
-        if let Some(mode) = inherited {
+        // Looked at again: what became private meanwhile stays private.
+        let inherited = inherited(root, &self.directory, place)?.or(self.inherited);
+        if let Some(mode) = inherited.filter(|_| request.unix.is_none()) {
             rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(doing("set the permissions"))?;
         }
         attributes::set_file(file, request.unix, request.set_owner, request.modified)?;
@@ -175,6 +180,18 @@ impl Drop for Staged {
     fn drop(&mut self) {
         // What cannot be removed now is found by a clean-up.
         let _ = self.remove();
+    }
+}
+
+/// The permissions of the file at `place`, which what replaces it keeps. Not set-user-ID and the like: those would give
+/// the rights of whoever writes, and the system too takes them from a file that is written.
+fn inherited(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Option<u32>> {
+    match Found::at(root, directory, place) {
+        Ok(found) if found.is_directory() => Err(from_errno(Errno::ISDIR, "look at the destination")),
+        Ok(found) if FileType::from_raw_mode(found.object.st_mode) == FileType::RegularFile => {
+            Ok(Some(found.object.st_mode & 0o777))
+        }
+        _ => Ok(None),
     }
 }
 
