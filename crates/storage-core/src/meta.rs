@@ -104,13 +104,35 @@ impl Attributes {
         *self == Self::default()
     }
 
+    /// The content headers that are set, by their names in lower case, such as `content-type`.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("content-type", &self.content_type),
+            ("content-encoding", &self.content_encoding),
+            ("content-language", &self.content_language),
+            ("content-disposition", &self.content_disposition),
+            ("cache-control", &self.cache_control),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// Sets a content header by its name in lower case. Says whether it is one of [`headers`](Attributes::headers)'.
+    pub fn set_header(&mut self, name: &str, value: impl Into<String>) -> bool {
+        let header = match name {
+            "content-type" => &mut self.content_type,
+            "content-encoding" => &mut self.content_encoding,
+            "content-language" => &mut self.content_language,
+            "content-disposition" => &mut self.content_disposition,
+            "cache-control" => &mut self.cache_control,
+            _ => return false,
+        };
+        *header = Some(value.into());
+        true
+    }
+
     /// Whether one of the content headers is set.
     pub fn has_headers(&self) -> bool {
-        self.content_type.is_some()
-            || self.content_encoding.is_some()
-            || self.content_language.is_some()
-            || self.content_disposition.is_some()
-            || self.cache_control.is_some()
+        self.headers().next().is_some()
     }
 }
 
@@ -162,5 +184,19 @@ mod tests {
         let mut attributes = Attributes::new();
         attributes.user.insert("a".into(), "b".into());
         assert!(!attributes.is_empty() && !attributes.has_headers());
+    }
+
+    /// What one of the two knows the other knows as well.
+    #[test]
+    fn headers_by_name() {
+        let mut attributes = Attributes::new();
+        for name in
+            ["content-type", "content-encoding", "content-language", "content-disposition", "cache-control"]
+        {
+            assert!(attributes.set_header(name, name));
+        }
+        assert!(!attributes.set_header("etag", "x"));
+        assert_eq!(attributes.headers().count(), 5);
+        assert!(attributes.headers().all(|(name, value)| name == value));
     }
 }

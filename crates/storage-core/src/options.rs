@@ -147,7 +147,7 @@ pub struct WriteRequest {
     pub modified: Option<SystemTime>,
     /// Permissions and owner to set; `Store` has checked that the backend can.
     pub unix: Option<UnixAttributes>,
-    /// Whether to set the owner too, which mostly needs privileges.
+    /// Whether to set the owner too, which mostly needs privileges. If not, the owner is whoever the service makes it.
     pub set_owner: bool,
     /// What to make. For a symlink the body is the target.
     pub kind: FileKind,
@@ -499,7 +499,7 @@ pub struct Change {
     pub modified: Option<SystemTime>,
     /// The new permissions.
     pub unix: Option<UnixAttributes>,
-    /// Whether to change owner and group too.
+    /// Whether to change owner and group too. If not, they stay as they are.
     pub set_owner: bool,
 }
 

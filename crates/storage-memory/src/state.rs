@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use storage_core::{
     Attributes, Change, Condition, CopyRequest, DeleteTarget, ETag, Error, ErrorKind, Metadata, Result,
-    Target, Version, WriteRequest,
+    Target, UnixAttributes, Version, WriteRequest,
 };
 
 /// Names as bytes: a prefix's successor is then the prefix with its last byte raised, as UTF-8 never ends in 0xFF.
@@ -73,7 +73,8 @@ impl State {
         let mut metadata = Metadata::new(body.len() as u64);
         metadata.kind = request.kind;
         metadata.modified = Some(request.modified.unwrap_or_else(SystemTime::now));
-        metadata.unix = request.unix;
+        // Without an owner asked for, everything here belongs to number 0.
+        metadata.unix = request.unix.map(|unix| owned(unix, request.set_owner, (0, 0)));
         metadata.attributes = request.attributes.clone();
         metadata.token = Some(request.token.clone());
         Ok(self.push(key, Stored { metadata, body }))
@@ -126,7 +127,10 @@ impl State {
         };
         let metadata = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "nothing is there to update"))?;
         metadata.modified = change.modified.or(metadata.modified);
-        metadata.unix = change.unix.or(metadata.unix);
+        if let Some(unix) = change.unix {
+            let owner = metadata.unix.map_or((0, 0), |now| (now.uid, now.gid));
+            metadata.unix = Some(owned(unix, change.set_owner, owner));
+        }
         Ok(())
     }
 
@@ -207,6 +211,11 @@ impl State {
             }
         }
     }
+}
+
+/// The permissions asked for, with the owner asked for or the one there is.
+fn owned(asked: UnixAttributes, set_owner: bool, (uid, gid): (u32, u32)) -> UnixAttributes {
+    if set_owner { asked } else { UnixAttributes { uid, gid, ..asked } }
 }
 
 /// The first name after all that begin with `prefix`.
