@@ -11,7 +11,7 @@ pub(crate) struct Mount {
 impl Mount {
     /// A volume in memory of this kind (`tmpfs` or `ramfs`).
     pub(crate) fn memory(kind: &str, options: &str, path: &Path) -> Result<Self, String> {
-        Self::mount(&["-t", kind, "-o", options, "haul-test"], path)
+        Self::attach(&["-t", kind, "-o", options, "haul-test"], path)
     }
 
     /// A small ext4 volume in a file.
@@ -19,7 +19,7 @@ impl Mount {
         std::fs::File::create(image).and_then(|file| file.set_len(4 << 20)).map_err(|e| e.to_string())?;
         let image = image.to_string_lossy();
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-O", "^has_journal", "-m", "0", &*image]))?;
-        Self::mount(&["-o", "loop", &*image], path)
+        Self::attach(&["-o", "loop", &*image], path)
     }
 
     /// Makes the volume read-only.
@@ -27,7 +27,7 @@ impl Mount {
         run(Command::new("mount").args(["-o", "remount,ro"]).arg(&self.path))
     }
 
-    fn mount(how: &[&str], path: &Path) -> Result<Self, String> {
+    fn attach(how: &[&str], path: &Path) -> Result<Self, String> {
         std::fs::create_dir_all(path).map_err(|e| e.to_string())?;
         run(Command::new("mount").args(how).arg(path))?;
         Ok(Self { path: path.to_owned() })
