@@ -15,7 +15,7 @@ use crate::error::{doing, from_errno};
 use crate::path::Place;
 
 /// How often a directory is made anew that others remove.
-pub(crate) const ATTEMPTS: usize = 100;
+pub(crate) const ATTEMPTS: usize = 1000;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 #[derive(Debug)]
@@ -72,7 +72,8 @@ impl Root {
         self.try_make_directory(path)
     }
 
-    fn try_make_directory(&self, path: &str) -> Result<OwnedFd> {
+    /// One attempt at it; `NotFound` if somebody removes a directory meanwhile.
+    pub(crate) fn try_make_directory(&self, path: &str) -> Result<OwnedFd> {
         match self.open_directory(path) {
             Err(Errno::NOENT) if !path.is_empty() => {}
             result => return result.map_err(doing("open the directory")),
