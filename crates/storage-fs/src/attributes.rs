@@ -73,12 +73,18 @@ pub(crate) fn write(file: BorrowedFd<'_>, attributes: &Attributes) -> Result<()>
 
 fn set(file: BorrowedFd<'_>, name: &str, value: &str) -> Result<()> {
     rustix::fs::fsetxattr(file, name, value.as_bytes(), XattrFlags::empty()).map_err(|errno| match errno {
+        // No space can mean none in the file's own block, or none at all.
+        Errno::NOSPC if is_full(file) => from_errno(errno, "write the attributes"),
         Errno::NOSPC | Errno::RANGE | Errno::TOOBIG => {
             Error::new(ErrorKind::InvalidInput, format!("the volume has no room for the attribute `{name}`"))
                 .with_source(std::io::Error::from(errno))
         }
         errno => from_errno(errno, "write the attributes"),
     })
+}
+
+fn is_full(file: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatvfs(file).is_ok_and(|volume| volume.f_bavail == 0 || volume.f_favail == 0)
 }
 
 fn names(file: BorrowedFd<'_>) -> Result<Vec<String>> {

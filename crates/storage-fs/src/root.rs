@@ -4,6 +4,7 @@
 //! the way is walked segment by segment with `O_NOFOLLOW`, so that no link is followed at all.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, statat};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use crate::error::{doing, from_errno};
 use crate::path::Place;
 
 /// How often a directory is made anew that others remove.
-pub(crate) const ATTEMPTS: usize = 100;
+pub(crate) const ATTEMPTS: usize = 1000;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl Root {
     pub(crate) fn open(config: Config) -> Result<Self> {
         let name = |e: Error| e.with_name(config.root.display().to_string());
         if config.create {
-            std::fs::create_dir_all(&config.root).map_err(|e| {
+            make_root(&config.root, config.fsync).map_err(|e| {
                 name(from_errno(Errno::from_io_error(&e).unwrap_or(Errno::IO), "make the root"))
             })?;
         }
@@ -71,7 +72,8 @@ impl Root {
         self.try_make_directory(path)
     }
 
-    fn try_make_directory(&self, path: &str) -> Result<OwnedFd> {
+    /// One attempt at it; `NotFound` if somebody removes a directory meanwhile.
+    pub(crate) fn try_make_directory(&self, path: &str) -> Result<OwnedFd> {
         match self.open_directory(path) {
             Err(Errno::NOENT) if !path.is_empty() => {}
             result => return result.map_err(doing("open the directory")),
@@ -153,6 +155,31 @@ impl Root {
             at = openat(&at, segment, how | OFlags::NOFOLLOW, Mode::empty())?;
         }
         Ok(at)
+    }
+}
+
+/// Makes the root and its parents. What is written below is only as durable as their names are, so these are synced too.
+fn make_root(path: &Path, fsync: bool) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_root(parent, fsync)?;
+    match std::fs::create_dir(path) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        result => result?,
+    }
+    if !fsync {
+        return Ok(());
+    }
+    match std::fs::File::open(parent)?.sync_all() {
+        // As for every other directory.
+        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
+        result => result,
     }
 }
 

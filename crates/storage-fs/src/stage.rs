@@ -52,7 +52,7 @@ impl Staged {
     }
 
     fn try_create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
-        let directory = root.make_directory(place.directory)?;
+        let directory = root.try_make_directory(place.directory)?;
         let inherited = inherited(root, &directory, place)?;
         // What will be readable by few must not be readable by many while it is written.
         let mode = if private || inherited.is_some() { 0o600 } else { 0o666 };

@@ -21,14 +21,20 @@ pub(crate) fn metadata(stat: &Stat) -> Metadata {
     metadata
 }
 
-/// Inode, size and modification time: a staged write always makes a new inode.
+/// Inode, size and the times of content and inode. The last is there since a volume gives the inode of a removed file
+/// to the next one, which may have the same size and a modification time of the caller's choice.
 pub(crate) fn etag(stat: &Stat) -> ETag {
-    ETag::new(format!("{:x}-{:x}-{:x}.{:x}", stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec))
+    ETag::new(format!(
+        "{:x}-{:x}-{:x}.{:x}-{:x}.{:x}",
+        stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec
+    ))
 }
 
-/// What tells that an open file was not changed in place.
+/// What tells that an open file was not changed in place. Its inode's time is no part of this: that changes when the
+/// file is replaced or deleted, which is nothing to who has it open.
 pub(crate) fn same_content(before: &Stat, after: &Stat) -> bool {
-    etag(before) == etag(after)
+    let content = |stat: &Stat| (stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+    content(before) == content(after)
 }
 
 /// Whether two names are one file.

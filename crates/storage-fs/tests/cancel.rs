@@ -91,3 +91,39 @@ fn a_dropped_listing_stops_on_its_way_to_the_next_page() {
         put(&root.store, "last", "last").await.expect("written");
     });
 }
+
+/// A large copy or write that is dropped half-way ends, and leaves the old object and nothing beside it.
+#[test]
+fn large_work_that_is_dropped_leaves_nothing() {
+    const SIZE: usize = 200 << 20;
+    let root = Root::new(Symlinks::Follow);
+    root.file("from", vec![7; SIZE]);
+    root.file("to", "old");
+    let runtime = one_thread();
+    runtime.block_on(async {
+        for large in [false, true] {
+            let (from, to) = (key("from"), key("to"));
+            let mut copy = pin!(async {
+                if large {
+                    root.store.write(&to, vec![8; SIZE], WriteOptions::new()).await
+                } else {
+                    root.store.copy(&from, &to, CopyOptions::new()).await
+                }
+            });
+            // Until it has begun to write, or was faster than that.
+            while root.leftovers().is_empty() {
+                let ended = copy.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+                if ended {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // The pool works in order, but a writer aborts in the background.
+        while !root.leftovers().is_empty() {
+            put(&root.store, "last", "last").await.expect("written");
+        }
+    });
+    let size = root.at("to").metadata().expect("it is there").len() as usize;
+    assert!(size == 3 || size == SIZE, "neither old nor new: {size} bytes");
+}
