@@ -216,8 +216,12 @@ fn cp_copies_files_and_trees() {
     assert_eq!(sandbox.read("copy"), b"one");
     sandbox.run(["cp", "t/a", "t/d/b", "t/empty"]).ok();
     assert_eq!(sandbox.read("t/empty/b"), b"three");
+    common::tree::set_mode(&sandbox.at("t"), 0o750);
+    common::tree::set_modified(&sandbox.at("t"), 981_173_106_789_000_000);
     sandbox.run(["cp", "-r", "t", "new"]).ok();
     common::tree::assert_same(&sandbox.at("t"), &sandbox.at("new"));
+    let root = |name: &str| common::tree::tree(sandbox.path())[std::path::Path::new(name)].clone();
+    assert_eq!(root("t"), root("new"), "the directory itself");
     sandbox.run(["cp", "-r", "t", "new"]).ok();
     common::tree::assert_same(&sandbox.at("t"), &sandbox.at("new/t"));
     let summary = sandbox.run(["cp", "-r", "--json", "t", "other"]).ok().silent().summary();

@@ -105,7 +105,10 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
     assert_same(&sandbox.at("s"), &sandbox.at("d"));
     assert_eq!(leftovers(&sandbox.at("d")).len(), 0);
     let summary = sandbox.run(["sync", "s", "d", "--delete", "--json"]).ok().summary();
-    assert_eq!((&summary["copied"], &summary["updated"], &summary["cleaned"]), (&json!(0), &json!(0), &json!(0)));
+    assert_eq!(
+        (&summary["copied"], &summary["updated"], &summary["cleaned"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
 }
 
 /// Ctrl-C: the exit code that shells expect, and not even a temporary file stays.
@@ -113,7 +116,9 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
 fn interrupted_it_cleans_up_after_itself() {
     let (sandbox, old, new) = versions();
     let mut interrupted = 0;
-    for (round, by) in [Signal::INT, Signal::TERM, Signal::INT, Signal::TERM, Signal::INT].into_iter().enumerate() {
+    for (round, by) in
+        [Signal::INT, Signal::TERM, Signal::INT, Signal::TERM, Signal::INT].into_iter().enumerate()
+    {
         set_back(&sandbox, &old, round as u64);
         let before = whole(&sandbox, &old, &new);
         let mut run = start(&sandbox);
@@ -136,8 +141,7 @@ fn interrupted_it_cleans_up_after_itself() {
 fn interrupted_while_it_waits_for_input() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(["put", "-", "f"]);
-    let mut run =
-        command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let mut run = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
     let mut input = run.stdin.take().expect("a pipe");
     std::io::Write::write_all(&mut input, &noise(5, (10 << 20) + 1)).expect("it reads");
     // It waits inside a read once it has taken some bytes that are no whole chunk.

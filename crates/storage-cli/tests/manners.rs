@@ -144,7 +144,8 @@ fn json_stays_json_when_things_fail() {
 fn no_colour_and_no_bar_in_a_pipe() {
     let sandbox = Sandbox::new();
     sandbox.put("s/f", noise(1, 8 << 20));
-    for args in [&["sync", "s", "d"][..], &["cat", "missing"], &["nonsense"], &["--help"], &["ls", "--help"]] {
+    for args in [&["sync", "s", "d"][..], &["cat", "missing"], &["nonsense"], &["--help"], &["ls", "--help"]]
+    {
         let ran = Ran::of(sandbox.command(args).env("TERM", "xterm-256color"));
         assert!(!ran.stderr.contains('\x1b') && !ran.stdout.contains(&0x1b), "{args:?}: {ran:?}");
         assert!(!ran.stderr.contains('\r'), "{args:?}: {ran:?}");

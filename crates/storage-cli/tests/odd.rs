@@ -15,11 +15,57 @@ use serde_json::json;
 /// Names that a careless program stumbles over.
 fn odd_names() -> Vec<String> {
     let mut names: Vec<String> = [
-        "new\nline", "tab\t", "cr\r", "bell\x07", "\x1b[31mred\x1b[0m", "\u{9b}31m", "\u{202e}gnp.exe",
-        "-rf", "--delete", "-", "'single'", "\"double\"", "`id`", "$(id)", "$HOME", ";", "&", "|", "*", "?",
-        "[a]", "{a,b}", "back\\slash", "\\", "%2e%2e", "%", "%zz", "a b", " lead", "trail ", "...", "..a",
-        ".hidden", "~", "#", "a:b", "file:", "CON", "é", "e\u{301}", "日本", "😀", "\u{feff}bom", "a;b", "=", "+",
-        "@", "!", ".haul-mine.tmp", ".haul-", "a.tmp",
+        "new\nline",
+        "tab\t",
+        "cr\r",
+        "bell\x07",
+        "\x1b[31mred\x1b[0m",
+        "\u{9b}31m",
+        "\u{202e}gnp.exe",
+        "-rf",
+        "--delete",
+        "-",
+        "'single'",
+        "\"double\"",
+        "`id`",
+        "$(id)",
+        "$HOME",
+        ";",
+        "&",
+        "|",
+        "*",
+        "?",
+        "[a]",
+        "{a,b}",
+        "back\\slash",
+        "\\",
+        "%2e%2e",
+        "%",
+        "%zz",
+        "a b",
+        " lead",
+        "trail ",
+        "...",
+        "..a",
+        ".hidden",
+        "~",
+        "#",
+        "a:b",
+        "file:",
+        "CON",
+        "é",
+        "e\u{301}",
+        "日本",
+        "😀",
+        "\u{feff}bom",
+        "a;b",
+        "=",
+        "+",
+        "@",
+        "!",
+        ".haul-mine.tmp",
+        ".haul-",
+        "a.tmp",
     ]
     .map(String::from)
     .into();
@@ -94,7 +140,8 @@ fn a_name_that_is_not_utf_8_is_an_item_that_fails() {
     sandbox.put(PathBuf::from("s/dir").join(&odd).join("inner"), "x");
     sandbox.put("s/plain", "x");
     sandbox.put("d/extra", "mine");
-    let ran = sandbox.run(["sync", "s", "d", "--delete"]).ends(1).tells("caf").tells("UTF-8").tells("2 failed");
+    let ran =
+        sandbox.run(["sync", "s", "d", "--delete"]).ends(1).tells("caf").tells("UTF-8").tells("2 failed");
     assert!(ran.stderr.contains("nothing") || ran.stderr.contains("left out"), "{ran:?}");
     assert_eq!((sandbox.read("d/plain"), sandbox.read("d/extra")), (b"x".to_vec(), b"mine".to_vec()));
     assert_eq!(sandbox.run(["ls", "s"]).ends(1).tells("caf").out(), "dir/\nplain\n");
@@ -139,7 +186,8 @@ fn pipes_and_sockets_are_refused_without_waiting() {
     let ran = sandbox.run(["sync", "s", "d"]).ends(1).tells("2 failed");
     ran.tells("`fifo`").tells("`socket`");
     assert_eq!(sandbox.read("d/plain"), b"x");
-    for command in [&["cat", "s/fifo"][..], &["hash", "s/fifo"], &["cp", "s/fifo", "x"], &["stat", "s/fifo"]] {
+    for command in [&["cat", "s/fifo"][..], &["hash", "s/fifo"], &["cp", "s/fifo", "x"], &["stat", "s/fifo"]]
+    {
         sandbox.run(command).ends(1).tells("FIFO");
     }
 }
@@ -223,9 +271,14 @@ fn a_file_that_grows_while_it_is_read() {
         std::io::Write::write_all(&mut &log, &round.to_le_bytes()).expect("it is written to");
         std::thread::yield_now();
     });
-    let ran = sandbox.run(["sync", "s", "d", "--delete"]).ends(1).tells("`log`").tells("changed while it was read");
+    let ran =
+        sandbox.run(["sync", "s", "d", "--delete"]).ends(1).tells("`log`").tells("changed while it was read");
     drop(writer);
-    assert_eq!((sandbox.read("d/log"), sandbox.read("d/extra")), (b"old".to_vec(), b"mine".to_vec()), "{ran:?}");
+    assert_eq!(
+        (sandbox.read("d/log"), sandbox.read("d/extra")),
+        (b"old".to_vec(), b"mine".to_vec()),
+        "{ran:?}"
+    );
     assert_eq!(sandbox.read("d/plain"), b"x");
     assert_eq!(leftovers(&sandbox.at("d")).len(), 0);
     sandbox.run(["sync", "s", "d", "--delete"]).ok();

@@ -24,7 +24,8 @@ fn source() -> Sandbox {
     set_mode(&sandbox.at("s/d/b"), 0o400);
     set_mode(&sandbox.at("s/d/e"), 0o1777);
     set_mode(&sandbox.at("s/empty"), 0o700);
-    for (at, name) in ["s/a", "s/d/b", "s/d/e/c", "s/d/e", "s/d", "s/empty/below", "s/empty"].iter().enumerate()
+    for (at, name) in
+        ["s/a", "s/d/b", "s/d/e/c", "s/d/e", "s/d", "s/empty/below", "s/empty"].iter().enumerate()
     {
         set_modified(&sandbox.at(name), 1_000_000_000_123_456_789 + at as u64 * 1_000_000_001);
     }
@@ -128,10 +129,7 @@ fn delete_removes_what_the_source_has_not() {
     sandbox.put("d/d/extra", "mine");
     sandbox.link("../kept", "d/to-kept");
     let ran = sync(&sandbox, &["--delete", "--json"]).ok();
-    assert_eq!(
-        events(&ran, "deleted"),
-        ["d/extra", "extra/", "extra/deep/", "extra/deep/file", "to-kept"]
-    );
+    assert_eq!(events(&ran, "deleted"), ["d/extra", "extra/", "extra/deep/", "extra/deep/file", "to-kept"]);
     assert_same(&sandbox.at("s"), &sandbox.at("d"));
     assert_eq!(sandbox.read("kept/file"), b"outside");
     settled(&sandbox, &["--delete"]);

@@ -99,7 +99,8 @@ fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> Chunk
 /// Everything up to the empty chunk at the end. A read error is an error: half a stream must not pass for a whole one.
 async fn pour(mut chunks: Chunks, source: &Path, writer: &mut Writer) -> storage_core::Result<()> {
     let name = if source == Path::new("-") { "stdin".into() } else { source.display().to_string() };
-    let broken = |error: io::Error| Error::new(ErrorKind::Other, format!("reading {name}")).with_source(error);
+    let broken =
+        |error: io::Error| Error::new(ErrorKind::Other, format!("reading {name}")).with_source(error);
     loop {
         let early = || broken(io::Error::from(io::ErrorKind::UnexpectedEof));
         let chunk = chunks.recv().await.ok_or_else(early)?.map_err(broken)?;

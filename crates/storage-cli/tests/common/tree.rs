@@ -75,7 +75,9 @@ pub(crate) fn leftovers(root: &Path) -> Vec<OsString> {
 /// Sets the modification time of a file or directory, in nanoseconds since 1970.
 pub(crate) fn set_modified(path: &Path, nanos: u64) {
     let time = UNIX_EPOCH + Duration::from_nanos(nanos);
-    fs::File::open(path).and_then(|f| f.set_modified(time)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    fs::File::open(path)
+        .and_then(|f| f.set_modified(time))
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
 pub(crate) fn set_mode(path: &Path, mode: u32) {
