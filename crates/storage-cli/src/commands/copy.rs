@@ -68,7 +68,7 @@ async fn cp_one(
                 let message = format!("source and destination overlap: {}", destination.shown());
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
-            let to = destination.open(writing(&args.writing, args.links)).await?;
+            let (to, _) = destination.open_or_make(source, writing(&args.writing, args.links)).await?;
             let summary = copy_tree(&from, &to, options(&args.writing), meter, output).await?;
             destination.become_like(source, keeps_owner(&args.writing))?;
             Ok(summary)
@@ -143,7 +143,7 @@ async fn mv_one(
                 let message = format!("source and destination overlap: {}", destination.shown());
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
-            let to = destination.open(How { create: true, ..How::default() }).await?;
+            let (to, _) = destination.open_or_make(source, How { create: true, ..How::default() }).await?;
             let summary = copy_tree(&from, &to, moving(), meter, output).await?;
             if summary.failed > 0 {
                 let message = "not everything could be copied, so nothing of the source was removed";
