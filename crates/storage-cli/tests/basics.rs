@@ -470,3 +470,14 @@ fn put_takes_pipes() {
     writer.join().expect("the writer").expect("its pipe");
     assert!(sandbox.read("f") == content);
 }
+
+/// A slash at the end leads through a link; what it leads to must not be emptied before anybody sees that.
+#[test]
+fn rm_does_not_go_through_a_link() {
+    let sandbox = Sandbox::new();
+    sandbox.put("kept/f", "x");
+    sandbox.link("kept", "way");
+    sandbox.run(["rm", "-r", "way/"]).ends(1).tells("link");
+    assert_eq!(sandbox.read("kept/f"), b"x");
+    assert!(sandbox.exists("way"));
+}
