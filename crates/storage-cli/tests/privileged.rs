@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         needs_root("a_full_volume_fails_put", a_full_volume_fails_put),
         needs_root("mv_to_another_volume_keeps_everything", mv_to_another_volume),
         needs_root("mv_to_a_full_volume_loses_nothing", mv_to_a_full_volume),
+        needs_root("mv_to_another_volume_replaces_no_directory", mv_replaces_no_directory),
         needs_root("an_unreadable_file_is_an_item_that_fails", unreadable_file),
         needs_root("an_unreadable_directory_stops_deleting", unreadable_directory),
         needs_root("a_forbidden_destination_is_told", forbidden_destination),
@@ -149,6 +150,23 @@ fn mv_to_another_volume() {
         assert_eq!((is.mode(), is.mtime()), (was.mode(), was.mtime()), "{name}");
     }
     assert!(volume.path("to/d/link").is_symlink());
+}
+
+/// As the rename on one volume: a directory takes the place of an empty one, and with `-n` of none.
+fn mv_replaces_no_directory() {
+    let (sandbox, volume) = (Sandbox::new(), Volume::mount("1m").expect("it worked before"));
+    sandbox.put("d/f", "new");
+    std::fs::create_dir(volume.path("d")).expect("a directory");
+    let to = text(volume.path(""));
+    sandbox.run(["mv", "-n", "d", &to]).ends(1).tells("exists");
+    std::fs::write(volume.path("d/f"), "old").expect("a file");
+    sandbox.run(["mv", "-n", "d", &to]).ends(1).tells("exists");
+    sandbox.run(["mv", "d", &to]).ends(1).tells("exists");
+    assert_eq!(std::fs::read(volume.path("d/f")).expect("it stays"), b"old");
+    assert_eq!(sandbox.read("d/f"), b"new");
+    std::fs::remove_file(volume.path("d/f")).expect("it is there");
+    sandbox.run(["mv", "d", &to]).ok();
+    assert_eq!(std::fs::read(volume.path("d/f")).expect("it was moved"), b"new");
 }
 
 fn mv_to_a_full_volume() {

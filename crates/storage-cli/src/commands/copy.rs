@@ -143,6 +143,7 @@ async fn mv_one(
                 let message = format!("source and destination overlap: {}", destination.shown());
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
+            refuse_replacing(&destination, no_clobber)?;
             let (to, _) = destination.open_or_make(source, How { create: true, ..How::default() }).await?;
             let summary = copy_tree(&from, &to, moving(), meter, output).await?;
             if summary.failed > 0 {
@@ -196,6 +197,17 @@ fn are_twins(one: &std::path::Path, other: &std::path::Path) -> bool {
     };
     let one_name = one.file_name() == other.file_name() && directory(one) == directory(other);
     !a.is_dir() && a.nlink() > 1 && identity(&a) == identity(&b) && !one_name
+}
+
+/// A directory that moves takes the place of an empty one, as in a rename, and is never mixed with what another one holds.
+fn refuse_replacing(destination: &Place, no_clobber: bool) -> Result<()> {
+    let Place::Path(path) = destination else { return Ok(()) };
+    let is_empty = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if path.symlink_metadata().is_err() || (!no_clobber && is_empty()) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::AlreadyExists, "the destination exists");
+    Err(error.with_operation(Operation::Rename).with_name(destination.shown()))
 }
 
 /// Inside one store a rename, which moves no bytes.
