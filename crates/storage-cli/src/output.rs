@@ -48,9 +48,10 @@ impl Output {
         self.flush_if_watched()
     }
 
-    /// Prints one JSON object on a line.
+    /// Prints one JSON object on a line. On a terminal all that could drive it is escaped, in the way of JSON.
     pub(crate) fn object(&mut self, value: &serde_json::Value) -> io::Result<()> {
-        self.line(&value.to_string())
+        let text = value.to_string();
+        if self.terminal { self.line(&show::escaped_json(&text)) } else { self.line(&text) }
     }
 
     /// Prints raw bytes.

@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use storage_core::{Error, ErrorKind, Key, Location, Metadata, Options, Prefix, Result, StatOptions, Store};
+use storage_core::{
+    Error, ErrorKind, Key, Location, Metadata, Operation, Options, Prefix, Result, StatOptions, Store,
+};
 
 use crate::args::Links;
 use crate::backends::registry;
@@ -180,6 +183,34 @@ impl Place {
             Self::Path(path) => path.is_dir(),
             Self::Url(location) => location.path().is_empty() || location.path().ends_with('/'),
         }
+    }
+
+    /// Opens the directory here, and says whether it had to be made. One that is made lets nobody in whom the one at
+    /// `like` keeps out, before anything is in it.
+    pub(crate) async fn open_or_make(&self, like: &Self, how: How) -> Result<(Store, bool)> {
+        let made = how.create && matches!(self, Self::Path(path) if path.symlink_metadata().is_err());
+        let store = self.open(how).await?;
+        if let (true, Self::Path(to), Self::Path(from)) = (made, self, like) {
+            let mode = from.metadata().map_err(|e| local_error(&e, from))?.mode() & 0o7777 | 0o700;
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(to, mode).map_err(|e| local_error(&e, to))?;
+        }
+        Ok((store, made))
+    }
+
+    /// Gives the directory here the permissions, the time and, if `owner`, the owner of the one at `other`: a store tells
+    /// what is in it, not what its root is like. Only what both are on this machine has such.
+    pub(crate) fn become_like(&self, other: &Self, owner: bool) -> Result<()> {
+        let (Self::Path(to), Self::Path(from)) = (self, other) else { return Ok(()) };
+        let become_like = || {
+            let (found, directory) = (from.metadata()?, std::fs::File::open(to)?);
+            if owner {
+                std::os::unix::fs::fchown(&directory, Some(found.uid()), Some(found.gid()))?;
+            }
+            directory.set_permissions(found.permissions())?;
+            directory.set_modified(found.modified()?)
+        };
+        become_like().map_err(|e: std::io::Error| local_error(&e, to).with_operation(Operation::Update))
     }
 
     /// Whether this and `other` are one place or one contains the other, as far as names tell.

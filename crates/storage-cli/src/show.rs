@@ -15,6 +15,12 @@ pub(crate) fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// The same for JSON, which escapes some by itself and stays JSON with the others escaped: they stand in strings only.
+pub(crate) fn escaped_json(text: &str) -> String {
+    let escape = |c: char| if needs_escape(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
 /// Control characters, and those that reorder the text around them.
 fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -216,8 +216,12 @@ fn cp_copies_files_and_trees() {
     assert_eq!(sandbox.read("copy"), b"one");
     sandbox.run(["cp", "t/a", "t/d/b", "t/empty"]).ok();
     assert_eq!(sandbox.read("t/empty/b"), b"three");
+    common::tree::set_mode(&sandbox.at("t"), 0o750);
+    common::tree::set_modified(&sandbox.at("t"), 981_173_106_789_000_000);
     sandbox.run(["cp", "-r", "t", "new"]).ok();
     common::tree::assert_same(&sandbox.at("t"), &sandbox.at("new"));
+    let root = |name: &str| common::tree::tree(sandbox.path())[std::path::Path::new(name)].clone();
+    assert_eq!(root("t"), root("new"), "the directory itself");
     sandbox.run(["cp", "-r", "t", "new"]).ok();
     common::tree::assert_same(&sandbox.at("t"), &sandbox.at("new/t"));
     let summary = sandbox.run(["cp", "-r", "--json", "t", "other"]).ok().silent().summary();
@@ -465,4 +469,15 @@ fn put_takes_pipes() {
     sandbox.run(["put", "pipe", "f"]).ok();
     writer.join().expect("the writer").expect("its pipe");
     assert!(sandbox.read("f") == content);
+}
+
+/// A slash at the end leads through a link; what it leads to must not be emptied before anybody sees that.
+#[test]
+fn rm_does_not_go_through_a_link() {
+    let sandbox = Sandbox::new();
+    sandbox.put("kept/f", "x");
+    sandbox.link("kept", "way");
+    sandbox.run(["rm", "-r", "way/"]).ends(1).tells("link");
+    assert_eq!(sandbox.read("kept/f"), b"x");
+    assert!(sandbox.exists("way"));
 }

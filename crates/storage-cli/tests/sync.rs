@@ -499,3 +499,21 @@ fn a_private_directory_is_private_from_the_start() {
     }
     assert_eq!(Vec::from_iter(seen), [0o700]);
 }
+
+/// A destination that is made is a copy of the source itself too; one that was there keeps its own permissions.
+#[test]
+fn a_destination_that_is_made_is_like_the_source() {
+    let sandbox = Sandbox::new();
+    sandbox.put("s/secret", "x");
+    set_mode(&sandbox.at("s"), 0o700);
+    set_modified(&sandbox.at("s"), 1_000_000_000_000_000_000);
+    set_mode(&sandbox.mkdir("there"), 0o711);
+    sync(&sandbox, &[]).ok();
+    sandbox.run(["sync", "s", "there"]).ok();
+    let stat = |name: &str| {
+        let found = sandbox.at(name).metadata().expect("it is there");
+        (found.mode() & 0o7777, found.mtime())
+    };
+    assert_eq!(stat("d"), stat("s"));
+    assert_eq!(stat("there").0, 0o711);
+}

@@ -68,8 +68,10 @@ async fn cp_one(
                 let message = format!("source and destination overlap: {}", destination.shown());
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
-            let to = destination.open(writing(&args.writing, args.links)).await?;
-            copy_tree(&from, &to, options(&args.writing), meter, output).await
+            let (to, _) = destination.open_or_make(source, writing(&args.writing, args.links)).await?;
+            let summary = copy_tree(&from, &to, options(&args.writing), meter, output).await?;
+            destination.become_like(source, keeps_owner(&args.writing))?;
+            Ok(summary)
         }
     }
 }
@@ -141,13 +143,14 @@ async fn mv_one(
                 let message = format!("source and destination overlap: {}", destination.shown());
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
-            let to = destination.open(How { create: true, ..How::default() }).await?;
-            let options = SyncOptions::new().owner(rustix::process::geteuid().is_root());
-            let summary = copy_tree(&from, &to, options, meter, output).await?;
+            refuse_replacing(&destination, no_clobber)?;
+            let (to, _) = destination.open_or_make(source, How { create: true, ..How::default() }).await?;
+            let summary = copy_tree(&from, &to, moving(), meter, output).await?;
             if summary.failed > 0 {
                 let message = "not everything could be copied, so nothing of the source was removed";
                 return Err(Error::new(ErrorKind::Other, message).with_name(source.shown()));
             }
+            destination.become_like(source, rustix::process::geteuid().is_root())?;
             remove_tree(source).await.map(drop)
         }
     }
@@ -196,6 +199,17 @@ fn are_twins(one: &std::path::Path, other: &std::path::Path) -> bool {
     !a.is_dir() && a.nlink() > 1 && identity(&a) == identity(&b) && !one_name
 }
 
+/// A directory that moves takes the place of an empty one, as in a rename, and is never mixed with what another one holds.
+fn refuse_replacing(destination: &Place, no_clobber: bool) -> Result<()> {
+    let Place::Path(path) = destination else { return Ok(()) };
+    let is_empty = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if path.symlink_metadata().is_err() || (!no_clobber && is_empty()) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::AlreadyExists, "the destination exists");
+    Err(error.with_operation(Operation::Rename).with_name(destination.shown()))
+}
+
 /// Inside one store a rename, which moves no bytes.
 async fn rename_or_move(
     (source, from, key): (&Place, &Store, &Key),
@@ -217,10 +231,15 @@ async fn rename_or_move(
     whole.rename(&Key::new(a.path())?, &Key::new(b.path())?, options).await
 }
 
+/// What moves keeps its owner where that is possible, as a rename would.
+fn moving() -> SyncOptions {
+    SyncOptions::new().owner(rustix::process::geteuid().is_root())
+}
+
 /// Copies, verifies, and only then deletes what was copied.
 async fn move_object(from: &Store, key: &Key, to: &Store, name: &Key) -> Result<()> {
     let seen = from.stat(key, StatOptions::new()).await?;
-    copy_object(from, key, to, name, &SyncOptions::new()).await?;
+    copy_object(from, key, to, name, &moving()).await?;
     if from.stat(key, StatOptions::new()).await?.etag != seen.etag {
         let message = "the source changed after it was copied; both are kept";
         return Err(Error::new(ErrorKind::PreconditionFailed, message).with_key(key));
@@ -270,8 +289,11 @@ pub(crate) fn options(writing: &Writing) -> SyncOptions {
         Verify::Content => storage_sync::Verify::Content,
         Verify::Size => storage_sync::Verify::Size,
     };
-    let owner = writing.owner || (!writing.no_owner && rustix::process::geteuid().is_root());
-    SyncOptions::new().verify(verify).owner(owner).concurrency(writing.jobs)
+    SyncOptions::new().verify(verify).owner(keeps_owner(writing)).concurrency(writing.jobs)
+}
+
+pub(crate) fn keeps_owner(writing: &Writing) -> bool {
+    writing.owner || (!writing.no_owner && rustix::process::geteuid().is_root())
 }
 
 pub(crate) fn writing(writing: &Writing, links: Links) -> How {

@@ -1,5 +1,7 @@
 //! `haul rm`, `haul mkdir` and `haul cleanup`
 
+use std::os::unix::ffi::OsStrExt;
+
 use futures_util::TryStreamExt;
 use storage_core::{DeleteTarget, Entry, Error, ErrorKind, ListOptions, Prefix, Result, Store};
 
@@ -24,6 +26,10 @@ pub(crate) async fn rm(args: Rm, output: &mut Output) -> std::result::Result<(),
 
 /// Deletes what stands at a place; tells how much.
 async fn remove(place: &Place, recursive: bool) -> Result<String> {
+    if leads_through_a_link(place) {
+        let message = "this leads through a symbolic link; without the slash the link itself is deleted";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));
+    }
     match place.find(How::default(), Top::Itself).await? {
         Found::Object(store, key, _) => {
             store.delete(key).await?;
@@ -35,6 +41,13 @@ async fn remove(place: &Place, recursive: bool) -> Result<String> {
         }
         Found::Directory(_) => Ok(show::count(remove_tree(place).await?, "file")),
     }
+}
+
+/// Whether a place is a link with a slash behind, which would empty what it leads to and then fail on the link.
+fn leads_through_a_link(place: &Place) -> bool {
+    // Components leave the slash out.
+    matches!(place, Place::Path(path)
+        if path.as_os_str().as_bytes().ends_with(b"/") && path.components().as_path().is_symlink())
 }
 
 /// Deletes a directory and all below it; tells how many objects. Stops at the first thing that cannot be deleted.

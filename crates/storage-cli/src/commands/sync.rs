@@ -5,7 +5,7 @@ use storage_core::{Error, ErrorKind, Operation};
 use storage_sync::{Compare, Comparison, Difference, SyncEvent, SyncSummary};
 
 use crate::args::{Check, Sync};
-use crate::commands::copy::{options, writing};
+use crate::commands::copy::{keeps_owner, options, writing};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place};
@@ -21,9 +21,9 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     let source = from.open(How::links(args.links)).await?;
     let mut how = writing(&args.writing, args.links);
     how.create = !args.dry_run;
-    let destination = match to.open(how).await {
-        Ok(store) => store,
-        Err(e) if args.dry_run && e.kind() == ErrorKind::NotFound => nowhere(),
+    let (destination, made) = match to.open_or_make(&from, how).await {
+        Ok(opened) => opened,
+        Err(e) if args.dry_run && e.kind() == ErrorKind::NotFound => (nowhere(), false),
         Err(error) => return Err(error.into()),
     };
     let meter = Meter::new(output, if args.checksum { "syncing (by content)" } else { "syncing" });
@@ -44,6 +44,9 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     .await;
     meter.finish();
     let summary = summary?;
+    if made {
+        to.become_like(&from, keeps_owner(&args.writing))?;
+    }
     // Who closed stdout has seen enough of the list; the sync was still done whole.
     if let Some(error) = closed {
         return if summary.failed > 0 { Err(Failure::Items) } else { Err(error.into()) };
