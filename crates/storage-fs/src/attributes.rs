@@ -1,6 +1,5 @@
 //! Content headers and user metadata as extended attributes; times, permissions and owner.
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
@@ -27,46 +26,26 @@ pub(crate) fn supported(directory: BorrowedFd<'_>) -> bool {
 pub(crate) fn read(file: BorrowedFd<'_>) -> Result<Attributes> {
     let mut attributes = Attributes::new();
     for name in names(file)? {
-        let slot = match name.as_str() {
-            CONTENT_TYPE => Slot::Header(&mut attributes.content_type),
-            "user.haul.header.content-encoding" => Slot::Header(&mut attributes.content_encoding),
-            "user.haul.header.content-language" => Slot::Header(&mut attributes.content_language),
-            "user.haul.header.content-disposition" => Slot::Header(&mut attributes.content_disposition),
-            "user.haul.header.cache-control" => Slot::Header(&mut attributes.cache_control),
-            other => match other.strip_prefix(USER) {
-                Some(user) => Slot::User(&mut attributes.user, user.to_owned()),
-                None => continue,
-            },
-        };
+        let header = if name == CONTENT_TYPE { Some("content-type") } else { name.strip_prefix(HEADER) };
+        let user = name.strip_prefix(USER);
+        if header.is_none() && user.is_none() {
+            continue;
+        }
         let Some(value) = value(file, &name)? else { continue };
-        match slot {
-            Slot::Header(header) => *header = Some(value),
-            Slot::User(user, name) => drop(user.insert(name, value)),
+        if let Some(header) = header {
+            attributes.set_header(header, value);
+        } else if let Some(user) = user {
+            attributes.user.insert(user.to_owned(), value);
         }
     }
     Ok(attributes)
 }
 
-enum Slot<'a> {
-    Header(&'a mut Option<String>),
-    User(&'a mut BTreeMap<String, String>, String),
-}
-
 /// Writes the attributes to a staged file.
 pub(crate) fn write(file: BorrowedFd<'_>, attributes: &Attributes) -> Result<()> {
-    let headers = [
-        ("content-encoding", &attributes.content_encoding),
-        ("content-language", &attributes.content_language),
-        ("content-disposition", &attributes.content_disposition),
-        ("cache-control", &attributes.cache_control),
-    ];
-    if let Some(content_type) = &attributes.content_type {
-        set(file, CONTENT_TYPE, content_type)?;
-    }
-    for (name, value) in headers {
-        if let Some(value) = value {
-            set(file, &format!("{HEADER}{name}"), value)?;
-        }
+    for (header, value) in attributes.headers() {
+        let name = format!("{HEADER}{header}");
+        set(file, if header == "content-type" { CONTENT_TYPE } else { &name }, value)?;
     }
     attributes.user.iter().try_for_each(|(name, value)| set(file, &format!("{USER}{name}"), value))
 }

@@ -134,7 +134,7 @@ impl Root {
         for _ in 0..1000 {
             match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::NOSYS) => return self.walk(path, flags),
+                Err(Errno::NOSYS | Errno::PERM) => return self.walk(path, flags),
                 result => return result,
             }
         }
