@@ -161,7 +161,8 @@ impl Place {
             let itself = found.is_symlink();
             let real = if itself { None } else { std::fs::canonicalize(path).ok() };
             let how = if itself { How { links: Links::Preserve, ..how } } else { how };
-            return Self::Path(real.unwrap_or_else(|| path.clone())).find_object(how).await;
+            let found = Self::Path(real.unwrap_or_else(|| path.clone())).find_object(how).await;
+            return found.map_err(|e| e.renamed(self.shown()));
         }
         match self.find_object(how).await {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {

@@ -188,8 +188,7 @@ fn put_refuses_what_was_not_asked_for() {
     let right = "md5:22af645d1859cb5ca6da0c484f1f37ea";
     sandbox.feed(["put", "--expect", right, "-", "f"], b"new").ok();
     assert_eq!(sandbox.read("f"), b"new");
-    sandbox.run(["put", "missing", "g"]).ends(2).tells("missing");
-    sandbox.feed(["put", "-", "no/such/directory"], b"x").ends(2).tells("not found");
+    sandbox.run(["put", "missing", "no/such/g"]).ends(2).tells("missing");
     assert_eq!(common::tree::tree(sandbox.path()).len(), 1, "nothing is left behind");
 }
 
@@ -480,4 +479,32 @@ fn rm_does_not_go_through_a_link() {
     sandbox.run(["rm", "-r", "way/"]).ends(1).tells("link");
     assert_eq!(sandbox.read("kept/f"), b"x");
     assert!(sandbox.exists("way"));
+}
+
+#[test]
+fn rm_spares_what_one_stands_on() {
+    let sandbox = small();
+    for place in [".", "..", "/", "./"] {
+        sandbox.run(["rm", "-r", place]).ends(1).tells("it is not deleted");
+    }
+    let above = sandbox.path().display().to_string();
+    sandbox.run(["rm", "-r", &above]).ends(1).tells("it is not deleted");
+    assert!(sandbox.exists("t/d/b"));
+}
+
+#[test]
+fn a_slash_behind_means_a_directory() {
+    let sandbox = small();
+    sandbox.run(["cp", "t/a", "new/"]).ok();
+    assert_eq!(sandbox.read("new/a"), b"one");
+    sandbox.run(["put", "t/a", "new/"]).ends(2).tells("say what the new object is called");
+    sandbox.run(["put", "t/a", "made/on/the/way"]).ok();
+    assert_eq!(sandbox.read("made/on/the/way"), b"one");
+}
+
+#[test]
+fn errors_name_the_place_as_it_was_written() {
+    let sandbox = small();
+    sandbox.run(["cat", "t/../t/missing"]).ends(1).tells("`t/../t/missing`");
+    sandbox.run(["hash", "t/missing"]).ends(1).tells("`t/missing`");
 }

@@ -278,9 +278,9 @@ impl Error {
         self
     }
 
-    /// Replaces the name: a store with a prefix shows keys as its user knows them.
-    pub(crate) fn rename_key(mut self, name: &str) -> Self {
-        self.0.key = Some(name.to_owned());
+    /// Replaces the name: a store with a prefix, or a program, shows a thing as its user named it.
+    pub fn renamed(mut self, name: impl Into<String>) -> Self {
+        self.0.key = Some(name.into());
         self
     }
 

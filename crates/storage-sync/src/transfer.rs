@@ -33,8 +33,8 @@ pub struct Copied {
 /// as the destination keeps them, and verifies it.
 ///
 /// # Errors
-/// Those of reading and writing; `InvalidData` if the copy reads back different. Before the last, the destination stands as
-/// it was.
+/// Those of reading and writing, after which the destination stands as it was; `InvalidData` if the published copy reads
+/// back different.
 pub async fn copy_object(
     source: &Store,
     from: &Key,

@@ -14,7 +14,7 @@ pub(crate) async fn cat(args: Cat, output: &mut Output) -> Result<(), Failure> {
         if let Err(error) = print(&place, &args, output).await? {
             // What came before is out already; the reader of a pipe must not take it for everything.
             output.flush()?;
-            output.item_failed(&error.with_name(place.shown()));
+            output.item_failed(&error.renamed(place.shown()));
         }
     }
     output.conclude()

@@ -1,6 +1,7 @@
 //! `haul cp` and `haul mv`
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use storage_core::{Error, ErrorKind, Key, Operation, RenameOptions, Result, StatOptions, Store};
 use storage_sync::{SyncEvent, SyncOptions, SyncSummary, copy_object};
@@ -260,7 +261,8 @@ impl Targets {
             places.split_last().expect("because the command line asks for two places or more");
         let place = Place::parse(last)?;
         let sources: Vec<Place> = sources.iter().map(Place::parse).collect::<Result<_>>()?;
-        let into = place.is_directory().await;
+        // A slash behind says that a directory is meant, also one that is still to be made.
+        let into = place.is_directory().await || last.as_bytes().ends_with(b"/");
         if sources.len() > 1 && !into {
             let message = "several sources need a directory to go into";
             return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));

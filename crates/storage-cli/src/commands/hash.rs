@@ -22,6 +22,7 @@ pub(crate) async fn hash(args: Hash, output: &mut Output) -> std::result::Result
         match place.find(How::links(Links::Follow), Top::Follow).await {
             Ok(Found::Object(store, key, _)) => {
                 let sums = store.checksum(&key, &args.algorithm, ReadOptions::new()).await;
+                let sums = sums.map_err(|error| error.renamed(&name));
                 print(&args.algorithm, &name, sums, output)?;
             }
             Ok(Found::Directory(store)) if args.recursive => {

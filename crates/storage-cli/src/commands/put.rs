@@ -1,6 +1,7 @@
 //! `haul put`
 
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,7 +20,17 @@ const CHUNK: u64 = 1 << 20;
 
 pub(crate) async fn put(args: Put, output: &mut Output) -> Result<(), Failure> {
     let place = Place::parse(&args.destination)?;
-    let (store, key) = place.open_object(How::default()).await?;
+    if args.destination.as_bytes().ends_with(b"/") {
+        let message = "this names a directory; say what the new object is called in it";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()).into());
+    }
+    let from_file = args.source != Path::new("-");
+    if from_file && let Err(error) = args.source.metadata() {
+        // Before directories are made for what will not come.
+        let error = Error::new(ErrorKind::NotFound, "this cannot be read").with_source(error);
+        return Err(error.with_name(args.source.display().to_string()).into());
+    }
+    let (store, key) = place.open_object(How { create: true, ..How::default() }).await?;
     let meter = Meter::new(output, "writing");
     let store = meter.watch(&store, Operation::Write);
     let written = if let Some(chunks) = stream(&args.source) {

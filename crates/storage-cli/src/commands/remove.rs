@@ -26,6 +26,10 @@ pub(crate) async fn rm(args: Rm, output: &mut Output) -> std::result::Result<(),
 
 /// Deletes what stands at a place; tells how much.
 async fn remove(place: &Place, recursive: bool) -> Result<String> {
+    if is_underfoot(place) {
+        let message = "this is the root, or the directory you are in; it is not deleted";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));
+    }
     if leads_through_a_link(place) {
         let message = "this leads through a symbolic link; without the slash the link itself is deleted";
         return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));
@@ -41,6 +45,15 @@ async fn remove(place: &Place, recursive: bool) -> Result<String> {
         }
         Found::Directory(_) => Ok(show::count(remove_tree(place).await?, "file")),
     }
+}
+
+/// Whether a place is the root, or the working directory or one above it, by whatever name: the slip of a finger.
+fn is_underfoot(place: &Place) -> bool {
+    let Place::Path(path) = place else { return false };
+    let named = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let (real, here) = (std::fs::canonicalize(path), std::env::current_dir().and_then(std::fs::canonicalize));
+    named
+        && matches!((real, here), (Ok(real), Ok(here)) if real.parent().is_none() || here.starts_with(&real))
 }
 
 /// Whether a place is a link with a slash behind, which would empty what it leads to and then fail on the link.

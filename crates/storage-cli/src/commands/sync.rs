@@ -137,9 +137,10 @@ fn summarize(summary: &SyncSummary, args: &Sync, output: &mut Output) -> std::io
             parts.push(text);
         }
     };
-    more(summary.created_dirs, format!("{} made", show::count(summary.created_dirs, "directory")));
-    more(summary.updated, format!("{} updated", summary.updated));
-    more(summary.deleted, format!("{} deleted", summary.deleted));
+    let would = if args.dry_run { "would be " } else { "" };
+    more(summary.created_dirs, format!("{} {would}made", show::count(summary.created_dirs, "directory")));
+    more(summary.updated, format!("{} {would}updated", summary.updated));
+    more(summary.deleted, format!("{} {would}deleted", summary.deleted));
     more(summary.extra, format!("{} only at the destination", summary.extra));
     more(
         summary.cleaned,

@@ -163,7 +163,7 @@ impl Store {
         let only_reads = matches!(operation, Operation::Stat | Operation::Read | Operation::List);
         let error = if only_reads { error.never_applied() } else { error };
         let error = error.in_operation(operation).with_backend(self.backend_name().to_owned());
-        if name.is_empty() { error } else { error.rename_key(name) }
+        if name.is_empty() { error } else { error.renamed(name) }
     }
 
     /// Makes a request until it succeeds, cannot succeed, or the policy says stop. Each try gets `limit` to answer.
