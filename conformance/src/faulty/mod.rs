@@ -1,6 +1,6 @@
 //! Mode `faulty`: what a caller sees when requests, answers and bodies go wrong.
 //!
-//! Each case puts a [`FaultLayer`](crate::fault::FaultLayer) around the backend under test by way of a [`Rig`].
+//! Each case puts a [`FaultLayer`](crate::fault::FaultLayer) around the backend under test by way of a `Rig`.
 
 mod answer;
 mod cancel;

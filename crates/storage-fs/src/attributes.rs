@@ -22,7 +22,7 @@ pub(crate) fn supported(directory: BorrowedFd<'_>) -> bool {
     )
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(crate) fn read(file: BorrowedFd<'_>) -> Result<Attributes> {
     let mut attributes = Attributes::new();
     for name in names(file)? {
