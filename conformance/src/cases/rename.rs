@@ -20,6 +20,8 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("rename", "REN-1", "at-no-moment-are-both-names-gone", |c| Box::pin(never_gone(c))).threads(),
     Case::new("rename", "WRITE-4", "a-rename-if-absent", |c| Box::pin(if_absent(c)))
         .needs(needs::create_if_absent),
+    Case::new("rename", "WRITE-4", "a-rename-if-match", |c| Box::pin(if_match(c)))
+        .needs(needs::replace_if_match),
     Case::new("rename", "WRITE-4", "one-of-many-renames-wins", |c| Box::pin(race(c)))
         .needs(needs::create_if_absent)
         .threads(),
@@ -114,6 +116,24 @@ async fn if_absent(c: Context) -> Result<(), Failure> {
     c.contains("a", b"a").await?;
     rename(&c, "a", "new", RenameOptions::new().if_absent()).await?;
     c.contains("new", b"a").await?;
+    c.lacks("a").await
+}
+
+async fn if_match(c: Context) -> Result<(), Failure> {
+    c.fill(&["a", "there"]).await?;
+    let (seen, other) = (c.stat("there").await?.etag, c.stat("a").await?.etag);
+    let (Some(seen), Some(other)) = (seen, other) else {
+        return Err(Failure::ignored("the store names no ETags"));
+    };
+    for target in ["there", "nothing"] {
+        let renamed = rename(&c, "a", target, RenameOptions::new().if_match(other.clone())).await;
+        fails(format!("rename to `{target}` on a wrong ETag"), renamed, ErrorKind::PreconditionFailed)?;
+    }
+    c.contains("there", b"there").await?;
+    c.contains("a", b"a").await?;
+    c.lacks("nothing").await?;
+    rename(&c, "a", "there", RenameOptions::new().if_match(seen)).await?;
+    c.contains("there", b"a").await?;
     c.lacks("a").await
 }
 

@@ -489,6 +489,12 @@ impl RenameOptions {
         self.condition = Condition::IfAbsent;
         self
     }
+
+    /// Fails with `PreconditionFailed` unless the object at the destination has this ETag.
+    pub fn if_match(mut self, etag: ETag) -> Self {
+        self.condition = Condition::IfMatch(etag);
+        self
+    }
 }
 
 /// A change of times and permissions without new content. `None` leaves a thing as it is.
