@@ -3,12 +3,11 @@
 //! The planner is pure: its steps are applied to a tree in memory that behaves as a file system does, where a file and a
 //! directory of one name exclude each other. The engine runs on stores in memory.
 
-mod faulty;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
+use storage_conformance::fault::{Call, Fault, FaultLayer, Plan, Refusal, Rule};
 use storage_core::{
     Directory, Entry, ErrorKind, Key, ListOptions, Metadata, Object, Prefix, ReadOptions, Store, WriteOptions,
 };
@@ -291,7 +290,11 @@ proptest! {
         destination.remove(gone.as_str());
         block_on(async {
             let (from, to) = (store(&source).await, store(&destination).await);
-            let vanishing = from.layer(&faulty::Vanishing(gone.clone()));
+            let name = gone.to_string();
+            let vanished = Fault::Before(Refusal::of(ErrorKind::NotFound));
+            let plan = Plan::new().rule(Rule::new(Call::Read, vanished).only(move |seen| seen.name == name));
+            let layer = FaultLayer::new(plan);
+            let vanishing = from.layer(&layer);
             let mut failed = Vec::new();
             let options = SyncOptions::new().delete(true);
             let summary = sync(&vanishing, &to, options, |event| {
@@ -301,6 +304,7 @@ proptest! {
             });
             let summary = summary.await.expect("a summary");
             let extra = names(&destination).difference(&names(&source)).count() as u64;
+            prop_assert_eq!(layer.unmet(), Vec::<String>::new(), "the fault was met");
             prop_assert_eq!(failed, vec![gone.to_string()]);
             prop_assert_eq!((summary.failed, summary.deleted, summary.deletions_skipped), (1, 0, extra));
             let mut expected = destination.clone();
