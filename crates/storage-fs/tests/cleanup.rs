@@ -13,7 +13,7 @@ const LEFT: &str = ".haul-0123456789abcdef.tmp";
 
 /// Not a test: a process that begins a write and then waits to be killed.
 #[tokio::test]
-#[ignore = "a process of the other tests"]
+#[ignore = "not a test: the body of a child process that the tests beside it start"]
 async fn a_writer_that_waits() {
     let Some(root) = std::env::var_os("TEST_ROOT") else { return };
     let store = store(root.as_ref(), Symlinks::Follow);

@@ -17,7 +17,7 @@ const ADDITIONS: usize = 40;
 
 /// Not a test: one of several processes that race.
 #[tokio::test]
-#[ignore = "a process of the other tests"]
+#[ignore = "not a test: the body of a child process that the tests beside it start"]
 async fn a_racer() {
     let (Some(root), Ok(me)) = (std::env::var_os("TEST_ROOT"), std::env::var("TEST_ME")) else { return };
     let root = Path::new(&root);
