@@ -100,7 +100,8 @@ impl Backend for S3 {
         can.copy = Level::Atomic;
         can.list_sorted = bucket.config.sorted;
         can.list_delimiter = true;
-        can.list_start_after = true;
+        // In another order, what comes after a name is for `Store` to tell.
+        can.list_start_after = bucket.config.sorted;
         can.versions = bucket.versions();
         can.user_metadata = true;
         can.content_headers = true;

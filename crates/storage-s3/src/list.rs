@@ -144,9 +144,7 @@ impl S3Lister {
             (Ok(entry), Some(after)) => entry.name() > after,
             _ => true,
         });
-        if self.bucket.config.sorted {
-            entries.sort_by(|one, other| place(one).cmp(&place(other)));
-        }
+        entries.sort_by(|one, other| place(one).cmp(&place(other)));
         entries
     }
 }

@@ -100,11 +100,15 @@ fn may_be_empty(range: &ByteRange) -> bool {
 }
 
 fn header(range: &ByteRange) -> Option<String> {
+    // Services count with a sign, and refuse what lies beyond; no object does.
+    let within = |number: u64| number.min(i64::MAX as u64);
     match *range {
-        ByteRange::From(start) => Some(format!("bytes={start}-")),
-        ByteRange::Suffix(length) => Some(format!("bytes=-{length}")),
+        ByteRange::From(start) => Some(format!("bytes={}-", within(start))),
+        ByteRange::Suffix(length) => Some(format!("bytes=-{}", within(length))),
         // `Store` answers a range without bytes by itself.
-        ByteRange::Bounded { start, end } => Some(format!("bytes={start}-{}", end.saturating_sub(1))),
+        ByteRange::Bounded { start, end } => {
+            Some(format!("bytes={}-{}", within(start), within(end.saturating_sub(1))))
+        }
         _ => None,
     }
 }
@@ -169,6 +173,7 @@ mod tests {
         assert_eq!(header(&ByteRange::new(5..10)).as_deref(), Some("bytes=5-9"));
         assert_eq!(header(&ByteRange::new(5..)).as_deref(), Some("bytes=5-"));
         assert_eq!(header(&ByteRange::Suffix(5)).as_deref(), Some("bytes=-5"));
+        assert_eq!(header(&ByteRange::new(0..u64::MAX)).as_deref(), Some("bytes=0-9223372036854775807"));
         assert_eq!(header(&ByteRange::Full), None);
         assert_eq!(content_range("bytes 5-9/100").expect("fine"), (5..10, 100));
         for wrong in ["", "bytes */100", "bytes 9-5/100", "bytes 5-100/100", "bytes 5-9/*", "items 5-9/100"] {
