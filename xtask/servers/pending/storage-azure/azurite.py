@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """Azurite's blob service, twice: over HTTP with the well-known account, and over HTTPS where it takes tokens as well."""
 
+import base64
+import email.utils
+import hashlib
+import hmac
 import ssl
 
 import support
 
 VERSION = "3.37.0"
 ACCOUNT = "devstoreaccount1"
+# Published with the emulator, and no secret.
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 SUBJECT = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
 
 
@@ -34,9 +40,15 @@ def start(cache, work):
 
 
 def serves(url, trust=None):
-    """Whether it has looked for a container: without a signature it may not tell more than that there is none."""
-    status, body = support.http("GET", f"{url}/none/blob", headers={"x-ms-version": "2021-08-06"}, context=trust)
-    return status in (403, 404) and b"<Error>" in body
+    """Whether it lists its containers."""
+    headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    signed = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    # The name of the account is in the path, too.
+    text = "GET" + "\n" * 12 + f"{signed}/{ACCOUNT}/{ACCOUNT}\ncomp:list"
+    signature = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}"
+    status, body = support.http("GET", f"{url}?comp=list", headers=headers, context=trust)
+    return status == 200 and b"<Containers" in body
 
 
 support.serve(start)

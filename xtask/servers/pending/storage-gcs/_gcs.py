@@ -228,8 +228,9 @@ def download(request, response, storage):
     bucket, name = request.params["bucket_name"], request.params["object_id"]
     resource, content = storage.find(bucket, name, first(request, "generation"))
     size = len(content)
-    hashes = [f"crc32c={resource['crc32c']}"] + [f"md5={resource['md5Hash']}"] * bool(resource.get("md5Hash"))
-    response["x-goog-hash"] = ",".join(hashes)
+    response["x-goog-hash"] = f"crc32c={resource['crc32c']}"
+    if resource.get("md5Hash"):
+        response["x-goog-hash"] += f",md5={resource['md5Hash']}"
     response["x-goog-generation"] = resource["generation"]
     response["x-goog-metageneration"] = resource["metageneration"]
     response["x-goog-storage-class"] = resource["storageClass"]
@@ -478,7 +479,7 @@ def answer_to(handler, method, body, storage):
         response.status, message = refusal.status, str(refusal)
     except NotFound as error:
         response.status, message = HTTPStatus.NOT_FOUND, str(error)
-    except (BadRequest, Conflict, ValueError, KeyError) as error:
+    except (BadRequest, Conflict, ValueError) as error:
         response.status, message = HTTPStatus.BAD_REQUEST, str(error)
     except Exception:
         traceback.print_exc()
