@@ -22,7 +22,9 @@ def start(cache, work):
     command = [
         *[package / "bin/weed", "server", f"-dir={work}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"],
         *[f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"],
-        *["-s3", f"-s3.port={s3}", "-s3.port.iceberg=0", f"-s3.config={work}/s3.json"],
+        *["-s3", f"-s3.port={s3}", f"-s3.config={work}/s3.json", "-master.telemetry=false"],
+        # What else it listens on has fixed ports, or stays in the system's temporary folder.
+        *["-s3.port.iceberg=0", "-s3.port.lance=0", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"],
         # Every bucket has volumes of its own; many small ones, so that neither buckets nor large objects run out.
         *["-master.volumeSizeLimitMB=512", "-volume.max=2000", "-volume.preStopSeconds=0"],
     ]
