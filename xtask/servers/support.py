@@ -164,7 +164,9 @@ def _reserve(port):
 # Children
 
 _children = []
-_starting = threading.Lock()
+_litter = []
+# Held for whatever starts a child or looks at one. Signals interrupt the thread that holds it, too.
+_changing = threading.RLock()
 
 
 class Child:
@@ -190,16 +192,21 @@ class Child:
 
 def start(name, command, work, env=None):
     """Starts a server; its log is `NAME.log` in `work`."""
-    with _starting:
+    with _changing:
         child = Child(name, command, work / f"{name}.log", env or {})
         _children.append(child)
     return child
 
 
+def remove_at_end(path):
+    """For the file that a server makes elsewhere than in its folder, whatever it is told."""
+    _litter.append(pathlib.Path(path))
+
+
 def run(command, env=None, check=True, seconds=500):
     """Runs a program to its end and gives its exit code; with `check`, an error is a `Failure` with what it said."""
     words = [str(word) for word in command]
-    with _starting:
+    with _changing:
         done = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -249,9 +256,10 @@ def http(method, url, body=None, headers=None, context=None):
 
 
 def _check_children():
-    for child in _children:
-        if child.process.poll() is not None:
-            raise Failure(f"{child.name} ended with {child.process.returncode}: {child.tail()}")
+    with _changing:
+        ended = [child for child in _children if child.process.poll() is not None]
+    for child in ended:
+        raise Failure(f"{child.name} ended with {child.process.returncode}: {child.tail()}")
 
 
 # The end
@@ -264,8 +272,8 @@ def _end_with_caller():
 
 
 def _end(code):
-    # Kept for ever: nothing is started any more.
-    _starting.acquire()
+    # Kept for ever: nothing is started any more, and that children end is no news.
+    _changing.acquire()
     while pids := _offspring():
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -275,6 +283,8 @@ def _end(code):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         time.sleep(0.01)
+    for path in _litter:
+        path.unlink(missing_ok=True)
     os._exit(code)
 
 

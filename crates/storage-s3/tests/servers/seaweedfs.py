@@ -7,6 +7,8 @@ import _s3
 import support
 
 VERSION = "4.48"
+# How far above its port every service has another one.
+GRPC = 10000
 
 
 def start(cache, work):
@@ -17,10 +19,9 @@ def start(cache, work):
     ]
     (work / "s3.json").write_text(json.dumps({"identities": identities}))
     (work / "data").mkdir()
-    # Every service has a gRPC port 10000 above its own.
-    master, volume, filer, s3 = support.ports(4, also=[10000])
+    master, volume, filer, s3 = support.ports(4, also=[GRPC])
     command = [
-        *[package / "bin/weed", "server", f"-dir={work}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"],
+        *[package / "bin/weed", "-logtostderr=true", "server", f"-dir={work}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"],
         *[f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"],
         *["-s3", f"-s3.port={s3}", f"-s3.config={work}/s3.json", "-master.telemetry=false"],
         # What else it listens on has fixed ports, or stays in the system's temporary folder.
@@ -33,6 +34,8 @@ def start(cache, work):
         # By default a bucket's first object makes seven volumes.
         "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
     }
+    for name, port in [("master", master), ("volume", volume), ("filer", filer), ("s3", s3)]:
+        support.remove_at_end(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock")
     support.start("weed", command, work, settings)
     endpoint = f"http://127.0.0.1:{s3}"
     support.wait_until("an object in SeaweedFS", lambda: _s3.serves(endpoint))

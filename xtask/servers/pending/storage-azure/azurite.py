@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Azurite's blob service, twice: over HTTP with the well-known account, and over HTTPS where it takes tokens as well."""
+"""Azurite's blob service, twice: over HTTP with the well-known account, and over HTTPS, where it takes tokens too."""
 
 import base64
 import email.utils

@@ -166,7 +166,8 @@ objects._content_type_from_request = lambda request, default=None: default
 
 def create(request, storage, bucket, name, content, properties):
     content_type = properties.get("contentType") or "application/octet-stream"
-    resource = objects._make_object_resource(request.base_url, bucket, name, content_type, str(len(content)), properties)
+    size = str(len(content))
+    resource = objects._make_object_resource(request.base_url, bucket, name, content_type, size, properties)
     objects._checksums(content, resource)
     storage.create_file(bucket, name, content, resource)
     return resource
