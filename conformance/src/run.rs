@@ -79,7 +79,7 @@ fn probe(subject: &Subject) -> Result<Capabilities, Failure> {
 fn plan(subject: &Subject, capabilities: &Capabilities) -> Vec<Planned> {
     let subject = Arc::new(subject.clone());
     let mut planned = Vec::new();
-    for mode in MODES {
+    for mode in MODES.iter().filter(|mode| subject.enters(mode.name)) {
         for case in (mode.cases)().into_iter().filter(|case| subject.runs(case)) {
             planned.push(Planned::new(&subject, mode, case, capabilities));
         }

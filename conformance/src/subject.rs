@@ -26,6 +26,7 @@ pub struct Subject {
     source: Source,
     ignored: Vec<(String, String)>,
     level: u32,
+    modes: Option<Vec<String>>,
 }
 
 impl Subject {
@@ -68,7 +69,7 @@ impl Subject {
     }
 
     fn from_source(name: String, source: Source) -> Self {
-        Self { name, source, ignored: Vec::new(), level: LEVEL }
+        Self { name, source, ignored: Vec::new(), level: LEVEL, modes: None }
     }
 
     /// Ignores the cases whose name matches a glob, with or without the mode: `read/READ-4-*`, `prefixed/**`. For
@@ -82,6 +83,12 @@ impl Subject {
     /// update of this crate brings no new failures.
     pub fn level(mut self, level: u32) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Runs these modes alone: for a second server or setting of a backend that runs them all elsewhere.
+    pub fn modes(mut self, modes: &[&str]) -> Self {
+        self.modes = Some(modes.iter().map(|&mode| mode.to_owned()).collect());
         self
     }
 
@@ -99,6 +106,10 @@ impl Subject {
             Source::Opener(_) => None,
             Source::Missing(reason) => Some(reason),
         }
+    }
+
+    pub(crate) fn enters(&self, mode: &str) -> bool {
+        self.modes.as_ref().is_none_or(|modes| modes.iter().any(|wanted| wanted == mode))
     }
 
     pub(crate) fn runs(&self, case: &Case) -> bool {

@@ -108,7 +108,8 @@ impl Backend for S3 {
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
         can.cleanup = true;
-        can.signed_urls = (!matches!(bucket.config.credentials, Credentials::Anonymous)).then_some(SIGNED_URLS);
+        can.signed_urls =
+            (!matches!(bucket.config.credentials, Credentials::Anonymous)).then_some(SIGNED_URLS);
         can.limits.write_max = bucket.config.part_size.max(5 * MIB);
         can.limits.part_min = 5 * MIB;
         can.limits.part_max = 5 << 30;

@@ -34,8 +34,7 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
             if !key.starts_with(prefix.as_str()) {
                 continue;
             }
-            let ours =
-                bucket.uploads.lock().expect("because no holder of the lock panics").contains(id);
+            let ours = bucket.uploads.lock().expect("because no holder of the lock panics").contains(id);
             let (bytes, latest) = match parts(bucket, &key, id).await {
                 Ok(found) => found,
                 // Finished or given up in the meantime.

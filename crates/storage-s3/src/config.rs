@@ -230,14 +230,18 @@ impl Config {
         let text = |name: &str| options.get(name).map(str::to_owned);
         config.endpoint = text("endpoint");
         config.region = text("region");
-        config.path_style = options.get("path_style").map(|_| options.flag("path_style", true)).transpose()?;
+        config.path_style =
+            options.get("path_style").map(|_| options.flag("path_style", true)).transpose()?;
         config.credentials = credentials(options)?;
         config.ca_file = options.get("ca_file").map(PathBuf::from);
         config.connect_timeout = options.duration("connect_timeout")?.unwrap_or(config.connect_timeout);
         config.versions = options.flag("versions", false)?;
         config.conditions = options.get("conditions").map(conditions).transpose()?;
-        let modes =
-            [("auto", ChecksumMode::Auto), ("crc64nvme", ChecksumMode::Crc64Nvme), ("off", ChecksumMode::Off)];
+        let modes = [
+            ("auto", ChecksumMode::Auto),
+            ("crc64nvme", ChecksumMode::Crc64Nvme),
+            ("off", ChecksumMode::Off),
+        ];
         config.checksums = options.choice("checksums", &modes, ChecksumMode::Auto)?;
         config.sorted = options.flag("sorted", true)?;
         config.part_size = options.size("part_size")?.unwrap_or(config.part_size);
@@ -277,8 +281,9 @@ fn conditions(text: &str) -> Result<Conditions> {
             "replace" => conditions.replace = true,
             "delete" => conditions.delete = true,
             _ => {
-                let message =
-                    format!("option `conditions` names `{word}`; it takes all, none, create, replace, delete");
+                let message = format!(
+                    "option `conditions` names `{word}`; it takes all, none, create, replace, delete"
+                );
                 return Err(Error::new(ErrorKind::InvalidConfig, message));
             }
         }

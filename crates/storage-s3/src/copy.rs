@@ -30,6 +30,10 @@ pub(crate) async fn copy(
     to: &Key,
     request: &CopyRequest,
 ) -> Result<Metadata> {
+    if request.source_if_match.is_some() && !bucket.conditions.replace {
+        // A service that ignores the header must not copy just anything. What it copies still carries the condition.
+        source(bucket, from, request).await?;
+    }
     // The service copies an object onto itself only with new attributes, so an old version brings its own.
     let own = match (&request.attributes, from == to) {
         (None, true) => Some(source(bucket, from, request).await?.attributes),
@@ -131,12 +135,7 @@ async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Me
 }
 
 /// A copy in parts, pinned to one version of the source.
-async fn copy_parts(
-    bucket: &Arc<Bucket>,
-    from: &Key,
-    to: &Key,
-    request: &CopyRequest,
-) -> Result<Metadata> {
+async fn copy_parts(bucket: &Arc<Bucket>, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
     let found = source(bucket, from, request).await?;
     let attributes = request.attributes.as_ref().unwrap_or(&found.attributes);
     let user = headers::encode(&attributes.user, to, None)?;
@@ -162,9 +161,8 @@ async fn copy_into(
     id: &str,
 ) -> Result<Metadata> {
     let pinned = found.version.as_ref().or(request.source_version.as_ref());
-    let ranges: Vec<(u64, Range<u64>)> = (0..found.size.div_ceil(PART))
-        .map(|at| (at, at * PART..((at + 1) * PART).min(found.size)))
-        .collect();
+    let ranges: Vec<(u64, Range<u64>)> =
+        (0..found.size.div_ceil(PART)).map(|at| (at, at * PART..((at + 1) * PART).min(found.size))).collect();
     let copies: Vec<_> = ranges
         .into_iter()
         .map(|(at, range)| copy_part(bucket, from, to, pinned, found, id, at, range))
@@ -181,8 +179,7 @@ async fn copy_into(
         .multipart_upload(completed(&parts))
         .set_if_none_match(if_none_match)
         .set_if_match(if_match);
-    let answer =
-        complete.send().await.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
+    let answer = complete.send().await.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
     let mut asked = StatRequest::default();
     asked.version = bucket.versions().then(|| version(answer.version_id()));
     read::stat(bucket, to, &asked).await.map_err(Error::maybe_applied)

@@ -75,7 +75,7 @@ async fn batch(
         let mut met = false;
         for at in chosen.iter().filter(named) {
             met = true;
-            results[*at] = Some(result.as_ref().map(|()| ()).map_err(like));
+            results[*at] = Some(result.as_ref().copied().map_err(like));
         }
         if !met {
             let message = "the service reports a failure for a key that it was not asked to delete";

@@ -64,15 +64,21 @@ fn not_sent(failed: &(dyn StdError + 'static), timeout: bool, connecting: bool) 
         return no_credentials(failed);
     }
     if chain.contains("certificate") {
-        let message = "the server's certificate is not trusted; if it is right, name its authority with `ca_file`";
-        return Error::new(ErrorKind::Unavailable, message).with_source(root(failed)).with_retry(Retry::Never);
+        let message =
+            "the server's certificate is not trusted; if it is right, name its authority with `ca_file`";
+        return Error::new(ErrorKind::Unavailable, message)
+            .with_source(root(failed))
+            .with_retry(Retry::Never);
     }
     if timeout || chain.contains("timed out") || chain.contains("timeout") {
         return Error::new(ErrorKind::TimedOut, "no connection in time").with_source(root(failed));
     }
     if connecting {
-        return Error::new(ErrorKind::Unavailable, "no connection; is the endpoint right, and the network up?")
-            .with_source(root(failed));
+        return Error::new(
+            ErrorKind::Unavailable,
+            "no connection; is the endpoint right, and the network up?",
+        )
+        .with_source(root(failed));
     }
     Error::new(ErrorKind::Unavailable, "the connection broke").with_source(root(failed)).maybe_applied()
 }
@@ -105,7 +111,9 @@ fn answered(status: u16, code: Option<&str>, message: Option<&str>, region: Opti
         "InvalidAccessKeyId" => {
             advise(ErrorKind::Unauthenticated, "the service does not know the access key; check it")
         }
-        "SignatureDoesNotMatch" => advise(ErrorKind::Unauthenticated, "the secret of the access key is wrong"),
+        "SignatureDoesNotMatch" => {
+            advise(ErrorKind::Unauthenticated, "the secret of the access key is wrong")
+        }
         "ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException" => {
             advise(ErrorKind::Unauthenticated, "the credentials have expired; get new ones")
         }
@@ -125,6 +133,10 @@ fn answered(status: u16, code: Option<&str>, message: Option<&str>, region: Opti
         "RequestTimeout" => new(ErrorKind::TimedOut),
         "QuotaExceeded" | "EntityTooLarge" if code == "QuotaExceeded" => new(ErrorKind::StorageFull),
         "KeyTooLongError" | "InvalidURI" => new(ErrorKind::InvalidKey),
+        // Services whose keys are paths underneath.
+        "ExistingObjectIsFile" | "ExistingObjectIsDirectory" | "XMinioParentIsObject" => {
+            new(ErrorKind::InvalidKey)
+        }
         "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {
             new(ErrorKind::InvalidData).with_retry(Retry::Backoff)
         }
@@ -135,7 +147,10 @@ fn answered(status: u16, code: Option<&str>, message: Option<&str>, region: Opti
         ),
         _ if matches!(status, 301 | 307 | 400) && region.is_some() => {
             let region = region.unwrap_or_default();
-            advise(ErrorKind::InvalidConfig, &format!("the bucket is in region `{region}`; set `region={region}`"))
+            advise(
+                ErrorKind::InvalidConfig,
+                &format!("the bucket is in region `{region}`; set `region={region}`"),
+            )
         }
         _ => by_status(status, said),
     }
@@ -216,7 +231,9 @@ mod tests {
 
     #[test]
     fn a_bucket_elsewhere_names_its_region() {
-        for (status, code) in [(301, Some("PermanentRedirect")), (400, Some("AuthorizationHeaderMalformed")), (301, None)] {
+        for (status, code) in
+            [(301, Some("PermanentRedirect")), (400, Some("AuthorizationHeaderMalformed")), (301, None)]
+        {
             let error = answered(status, code, None, Some("eu-west-3"));
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
             assert!(error.to_string().contains("region=eu-west-3"), "{error}");

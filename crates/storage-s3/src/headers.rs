@@ -81,7 +81,9 @@ mod tests {
     fn values_come_back() {
         for value in ["plain", "", " ", " edge ", "käse", "=?UTF-8?B?eA==?=", "=?x", "a=?b", "日本"] {
             let sent = encode_value(value);
-            assert!(sent.bytes().all(|b| (b' '..=b'~').contains(&b)) && sent.trim() == sent && !sent.is_empty());
+            assert!(
+                sent.bytes().all(|b| (b' '..=b'~').contains(&b)) && sent.trim() == sent && !sent.is_empty()
+            );
             assert_eq!(decode_value(&sent), value);
         }
     }

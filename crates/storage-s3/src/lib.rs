@@ -19,7 +19,7 @@ mod write;
 
 use std::sync::Arc;
 
-use storage_core::{BoxFuture, Location, OptionSpec, Opened, Options, Prefix, Provider, Result};
+use storage_core::{BoxFuture, Location, Opened, OptionSpec, Options, Prefix, Provider, Result};
 
 pub use backend::S3;
 pub use config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
@@ -32,7 +32,10 @@ pub const PROVIDER: Provider = Provider {
     options: &[
         option("endpoint", "URL of a service other than AWS, such as `https://s3.example.org`"),
         option("region", "region; by default that of the environment or profile, else us-east-1"),
-        option("path_style", "true: the bucket stands in the path; default: true with an endpoint of its own"),
+        option(
+            "path_style",
+            "true: the bucket stands in the path; default: true with an endpoint of its own",
+        ),
         option("profile", "profile of the AWS configuration files to use"),
         option("access_key_id", "access key, in place of the credentials found on this machine"),
         secret("secret_access_key", "the secret of `access_key_id`"),
@@ -54,7 +57,10 @@ pub const PROVIDER: Provider = Provider {
         option("encryption", "of new objects: none, AES256, aws:kms, or customer; default: the bucket's own"),
         option("kms_key_id", "key for aws:kms; default: the account's"),
         secret("customer_key", "base64 of the 32 bytes of a customer's own key, for encryption=customer"),
-        option("cleanup_age", "unfinished uploads of others count as left behind after this long; default 24h"),
+        option(
+            "cleanup_age",
+            "unfinished uploads of others count as left behind after this long; default 24h",
+        ),
     ],
     open,
 };

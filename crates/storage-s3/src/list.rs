@@ -65,7 +65,10 @@ impl S3Lister {
         self.next = match answer.next_continuation_token() {
             Some(token) => Next::Token(token.to_owned()),
             None if answer.is_truncated() == Some(true) => {
-                return Err(Error::new(ErrorKind::InvalidData, "the service says that there is more, not where"));
+                return Err(Error::new(
+                    ErrorKind::InvalidData,
+                    "the service says that there is more, not where",
+                ));
             }
             None => Next::End,
         };
@@ -116,7 +119,10 @@ impl S3Lister {
                 Next::Marker(decode(key)?, answer.next_version_id_marker().map(str::to_owned))
             }
             (Some(true), None) => {
-                return Err(Error::new(ErrorKind::InvalidData, "the service says that there is more, not where"));
+                return Err(Error::new(
+                    ErrorKind::InvalidData,
+                    "the service says that there is more, not where",
+                ));
             }
             _ => Next::End,
         };

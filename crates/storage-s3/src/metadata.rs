@@ -23,8 +23,7 @@ macro_rules! tell {
         found.etag = answer.e_tag().map(etag);
         found.version = $versions.then(|| version(answer.version_id()));
         found.token = token;
-        found.attributes.content_type =
-            answer.content_type().filter(|t| *t != NO_TYPE).map(str::to_owned);
+        found.attributes.content_type = answer.content_type().filter(|t| *t != NO_TYPE).map(str::to_owned);
         found.attributes.content_encoding = answer.content_encoding().and_then(content_encoding);
         found.attributes.content_language = answer.content_language().map(str::to_owned);
         found.attributes.content_disposition = answer.content_disposition().map(str::to_owned);
@@ -50,7 +49,11 @@ pub(crate) fn of_get(answer: &GetObjectOutput, size: u64, key: &Key, versions: b
 
 /// Services name ETags with quotes or without, headers and listings of one service not always alike.
 pub(crate) fn etag(text: &str) -> ETag {
-    if text.starts_with('"') || text.starts_with("W/") { ETag::new(text) } else { ETag::new(format!("\"{text}\"")) }
+    if text.starts_with('"') || text.starts_with("W/") {
+        ETag::new(text)
+    } else {
+        ETag::new(format!("\"{text}\""))
+    }
 }
 
 /// An object written before the bucket kept versions has the version `null`.

@@ -22,9 +22,9 @@ pub(crate) fn copy_source(bucket: &str, key: &Key, version: Option<&Version>) ->
 pub(crate) fn decode(listed: &str) -> Result<String> {
     let spaced = listed.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded.map(|name| name.into_owned()).map_err(|_| {
-        Error::new(ErrorKind::InvalidKey, "the name is not UTF-8").with_name(listed).for_entry()
-    })
+    decoded
+        .map(|name| name.into_owned())
+        .map_err(|_| Error::new(ErrorKind::InvalidKey, "the name is not UTF-8").with_name(listed).for_entry())
 }
 
 pub(crate) fn listed_key(listed: &str) -> Result<Key> {

@@ -30,10 +30,7 @@ pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> R
     }
     if let Encryption::Customer(secret) = &bucket.config.encryption {
         let key = customer_key(secret);
-        head = head
-            .sse_customer_algorithm("AES256")
-            .sse_customer_key(key.key)
-            .sse_customer_key_md5(key.md5);
+        head = head.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
     let answer = head.send().await.map_err(|e| of_version(status(&e), version, error(e)))?;
     Ok(of_head(&answer, key, bucket.versions()))
@@ -156,9 +153,12 @@ fn body_error(failed: &(dyn std::error::Error + 'static)) -> Error {
     }
     let cause = cause.to_string();
     if cause.contains("checksum") {
-        return Error::new(ErrorKind::InvalidData, "the bytes do not have the checksum that the service tells")
-            .with_source(cause)
-            .with_retry(Retry::Backoff);
+        return Error::new(
+            ErrorKind::InvalidData,
+            "the bytes do not have the checksum that the service tells",
+        )
+        .with_source(cause)
+        .with_retry(Retry::Backoff);
     }
     Error::new(ErrorKind::Unavailable, "the body broke off").with_source(cause)
 }

@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use storage_core::{
-    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Upload, WriteRequest,
+    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, StatRequest, Upload,
+    WriteRequest,
 };
 
 use crate::backend::Bucket;
 use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
 use crate::error::{error, status};
-use crate::headers;
 use crate::metadata::{etag, version};
 use crate::write::{conditions, customer_key, dress, refused};
+use crate::{headers, read};
 
 pub(crate) struct S3Upload {
     bucket: Arc<Bucket>,
@@ -111,8 +112,13 @@ impl S3Upload {
         let sent = complete.send().await;
         let answer = sent.map_err(|e| refused(status(&e), &self.request.condition, error(e)))?;
         self.over();
+        let Some(told) = answer.e_tag().map(etag).filter(|e| e.as_str() != "\"\"") else {
+            // Some services forget to tell.
+            let found = read::stat(bucket, &self.key, &StatRequest::default()).await;
+            return found.map_err(Error::maybe_applied);
+        };
         let mut written = Metadata::new(size);
-        written.etag = answer.e_tag().map(etag);
+        written.etag = Some(told);
         written.version = bucket.versions().then(|| version(answer.version_id()));
         written.token = Some(self.request.token.clone());
         written.attributes = self.request.attributes.clone();
@@ -182,7 +188,8 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
             upload.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
     let upload = upload.body(ByteStream::from(part.body.into_bytes())).customize();
-    let sent = if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
+    let sent =
+        if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
     let answer = sent.map_err(error)?;
     Ok(Taken { etag: answer.e_tag().unwrap_or_default().to_owned(), len, crc })
 }

@@ -112,7 +112,8 @@ pub(crate) fn refused(status: Option<u16>, condition: &Condition, failed: Error)
             Error::new(ErrorKind::PreconditionFailed, "the object has another ETag")
         }
         (Some(404), Condition::IfMatch(_)) if !failed.message().starts_with(NO_BUCKET) => {
-            Error::new(ErrorKind::PreconditionFailed, "no object with this ETag stands there").with_source(failed)
+            Error::new(ErrorKind::PreconditionFailed, "no object with this ETag stands there")
+                .with_source(failed)
         }
         // Two conditional writes at one moment: the service lets neither through.
         (Some(409), Condition::IfAbsent | Condition::IfMatch(_)) => {

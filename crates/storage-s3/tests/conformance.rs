@@ -5,8 +5,9 @@ mod support;
 
 use std::process::ExitCode;
 
-use support::{SEAWEEDFS, subject};
+use support::{SEAWEEDFS, on_seaweedfs, subject};
 
 fn main() -> ExitCode {
-    storage_conformance::run(subject("s3 on SeaweedFS", SEAWEEDFS, |config| config.sorted(false)))
+    let subject = subject("s3 on SeaweedFS", SEAWEEDFS, |config| config.sorted(false));
+    storage_conformance::run(on_seaweedfs(subject))
 }

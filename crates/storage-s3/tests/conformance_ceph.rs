@@ -10,5 +10,11 @@ use support::{CEPH, subject};
 
 fn main() -> ExitCode {
     // Of release 16: it takes `If-None-Match` on writes in one request alone, and refuses every `If-Match`.
-    storage_conformance::run(subject("s3 on Ceph", CEPH, |config| config.conditions(Conditions::NONE)))
+    let subject = subject("s3 on Ceph", CEPH, |config| config.conditions(Conditions::NONE))
+        .ignore("key/KEY-1-unicode-*", "Ceph lists a name with U+FFFF as XML that is none")
+        .ignore(
+            "metadata/WRITE-7-user-metadata-survives",
+            "Ceph takes `_` for `-` in the names of user metadata",
+        );
+    storage_conformance::run(subject.modes(&["plain", "prefixed", "property"]))
 }

@@ -5,9 +5,10 @@ mod support;
 
 use std::process::ExitCode;
 
-use support::{SEAWEEDFS, subject};
+use support::{SEAWEEDFS, on_seaweedfs, subject};
 
 fn main() -> ExitCode {
-    let name = "s3 on SeaweedFS, versions";
-    storage_conformance::run(subject(name, SEAWEEDFS, |config| config.sorted(false).versions(true)))
+    let subject =
+        subject("s3 on SeaweedFS, versions", SEAWEEDFS, |config| config.sorted(false).versions(true));
+    storage_conformance::run(on_seaweedfs(subject).modes(&["plain", "property"]))
 }

@@ -17,8 +17,29 @@ pub(crate) const CEPH: &str = "HAUL_TEST_CEPH";
 pub(crate) fn subject(name: &'static str, variable: &'static str, settings: fn(Config) -> Config) -> Subject {
     match std::env::var(variable) {
         Ok(endpoint) => Subject::new(name, move || fresh(endpoint.clone(), settings)),
-        Err(_) => Subject::missing(name, format!("no server: `{variable}` is not set, see `cargo xtask serve`")),
+        Err(_) => {
+            Subject::missing(name, format!("no server: `{variable}` is not set, see `cargo xtask serve`"))
+        }
     }
+}
+
+/// The cases that SeaweedFS fails by itself, whoever asks.
+pub(crate) fn on_seaweedfs(subject: Subject) -> Subject {
+    let paths = "SeaweedFS keeps keys as paths: it drops empty and dotted segments, takes `\\` for `/`, and has at most \
+                 255 bytes in a segment";
+    let race = "SeaweedFS lets several of many racing conditional writes win";
+    subject
+        .ignore("key/KEY-1-signs-*", paths)
+        .ignore("key/KEY-1-slashes-and-dots-*", paths)
+        .ignore("key/KEY-1-twins-*", paths)
+        .ignore("key/KEY-1-long-keys-*", paths)
+        .ignore("scope/KEY-4-a-listing-stays-inside", paths)
+        .ignore("scope/KEY-4-no-key-reaches-outside", paths)
+        .ignore("list/LIST-1-a-prefix-is-bytes", paths)
+        .ignore("key/KEY-2-a-key-above-*", "SeaweedFS fails on an upload in parts beside keys below its own")
+        .ignore("write/WRITE-4-one-of-many-*", race)
+        .ignore("list/LIST-2-names-around-the-slash-*", "SeaweedFS takes no `a/b/` beside an object `a/b`")
+        .ignore("property/**", "SeaweedFS lists folders that deleted objects left empty; Ceph runs these")
 }
 
 /// A place of its own in a bucket that all cases share.
@@ -45,7 +66,7 @@ pub(crate) async fn make_bucket(endpoint: &str, bucket: &str, versions: bool) {
         // Another test may be faster.
         let _ = client.create_bucket().bucket(bucket).send().await;
     }
-    if versions {
+    if versions && !has_versions(&client, bucket).await {
         let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         client
             .put_bucket_versioning()
@@ -55,6 +76,11 @@ pub(crate) async fn make_bucket(endpoint: &str, bucket: &str, versions: bool) {
             .await
             .expect("versions for the bucket");
     }
+}
+
+async fn has_versions(client: &aws_sdk_s3::Client, bucket: &str) -> bool {
+    let answer = client.get_bucket_versioning().bucket(bucket).send().await;
+    answer.is_ok_and(|answer| answer.status() == Some(&BucketVersioningStatus::Enabled))
 }
 
 /// The vendor's client, for what is no business of the crate.
