@@ -11,6 +11,7 @@ mod mask;
 mod mode;
 mod needs;
 mod property;
+pub mod proxy;
 mod report;
 mod run;
 mod strangers;
