@@ -16,7 +16,9 @@ mod report;
 mod run;
 mod strangers;
 mod subject;
+mod wire;
 
 pub use case::{CaseInfo, LEVEL};
 pub use run::{cases, run};
 pub use subject::{Fixture, Subject};
+pub use wire::{Dialect, Place, Wire};

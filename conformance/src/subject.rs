@@ -8,6 +8,7 @@ use std::sync::Arc;
 use storage_core::{Backend, BoxFuture, Opened, Pattern, Prefix, Result, Store};
 
 use crate::case::{Case, LEVEL};
+use crate::wire::Wire;
 
 type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Fixture>> + Send + Sync>;
 
@@ -18,6 +19,7 @@ pub struct Subject {
     opener: Opener,
     ignored: Vec<(String, String)>,
     level: u32,
+    pub(crate) wire: Option<Wire>,
 }
 
 impl Subject {
@@ -40,7 +42,7 @@ impl Subject {
             let opening = opener();
             Box::pin(async move { opening.await.map(Into::into) })
         };
-        Self { name: name.into(), opener: Arc::new(opener), ignored: Vec::new(), level: LEVEL }
+        Self { name: name.into(), opener: Arc::new(opener), ignored: Vec::new(), level: LEVEL, wire: None }
     }
 
     /// Ignores the cases whose name matches a glob, with or without the mode: `read/READ-4-*`, `prefixed/**`. For
@@ -54,6 +56,28 @@ impl Subject {
     /// update of this crate brings no new failures.
     pub fn level(mut self, level: u32) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Runs mode `wire` too: `wire` says where the server is and how a backend is opened through a proxy in front of it.
+    ///
+    /// ```no_run
+    /// # async fn open(_: std::net::SocketAddr, _: &str) -> storage_core::Result<Fixture> { unimplemented!() }
+    /// use storage_conformance::fault::Call;
+    /// use storage_conformance::{Dialect, Fixture, Subject, Wire};
+    ///
+    /// # let upstream = ([127, 0, 0, 1], 9000).into();
+    /// # let subject = Subject::new("x", || async { Ok(Fixture::new(storage_memory::Memory::new())) });
+    /// let dialect = Dialect::new(|request| match request.method.as_str() {
+    ///     "GET" => Some(Call::Read),
+    ///     "PUT" => Some(Call::Write),
+    ///     _ => None,
+    /// });
+    /// let wire = Wire::http(upstream, dialect, |place| async move { open(place.address, &place.name).await });
+    /// storage_conformance::run(subject.wire(wire));
+    /// ```
+    pub fn wire(mut self, wire: Wire) -> Self {
+        self.wire = Some(wire);
         self
     }
 
@@ -84,6 +108,7 @@ impl fmt::Debug for Subject {
             .field("name", &self.name)
             .field("ignored", &self.ignored)
             .field("level", &self.level)
+            .field("wire", &self.wire)
             .finish_non_exhaustive()
     }
 }

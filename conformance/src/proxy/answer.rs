@@ -36,6 +36,12 @@ impl Answer {
         self.header("Retry-After", wait.as_secs().to_string())
     }
 
+    /// The same with another status.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> u16 {
         self.status

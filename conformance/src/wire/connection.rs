@@ -1,0 +1,55 @@
+//! Connections that end under a client are replaced. These cases run on any wire.
+
+use futures_util::TryStreamExt;
+use storage_core::{ErrorKind, Key, ReadOptions};
+
+use super::rig::{Rig, names_version};
+use crate::case::Case;
+use crate::context::{Context, pattern};
+use crate::expect::{fails, same_bytes};
+use crate::failure::Failure;
+use crate::proxy::{ConnectionFault, Plan};
+
+pub(crate) const CASES: &[Case] = &[
+    Case::new("connection", "ERR-3", "idle-connections-that-were-reset", |c| Box::pin(idle(c))),
+    Case::new("connection", "ERR-3", "refused-connections", |c| Box::pin(refused(c))),
+    Case::new("connection", "READ-1", "reset-while-reading", |c| Box::pin(reading(c))),
+];
+
+async fn idle(c: Context) -> Result<(), Failure> {
+    let rig = Rig::new(c);
+    rig.faulty.put("a", "old").await?;
+    rig.proxy.cut_all();
+    same_bytes("content", &rig.faulty.get("a").await?, b"old")?;
+    rig.proxy.cut_all();
+    rig.faulty.put("a", "new").await?;
+    rig.proxy.cut_all();
+    rig.faulty.stat("a").await?;
+    same_bytes("content", &rig.calm.get("a").await?, b"new")
+}
+
+async fn refused(c: Context) -> Result<(), Failure> {
+    let rig = Rig::new(c);
+    rig.faulty.put("a", "content").await?;
+    rig.proxy.set(Plan::new().connection(0..2, ConnectionFault::Refuse));
+    rig.proxy.cut_all();
+    same_bytes("content", &rig.faulty.get("a").await?, b"content")?;
+    rig.all_met()
+}
+
+async fn reading(c: Context) -> Result<(), Failure> {
+    let rig = Rig::new(c);
+    // More than what sockets and buffers take on the way.
+    let content = pattern(1, 20 << 20);
+    let way = crate::context::Way::Parts;
+    let stored = rig.calm.write_by(way, "a", content.clone(), storage_core::WriteOptions::new()).await?;
+    let mut reader = rig.faulty.store.reader(&Key::new("a")?, ReadOptions::new()).await?;
+    let mut seen = reader.try_next().await?.unwrap_or_default().to_vec();
+    rig.proxy.cut_all();
+    let rest = reader.collect().await;
+    if !names_version(&stored) {
+        return fails("a broken read without a version to continue", rest, ErrorKind::Unsupported).map(drop);
+    }
+    seen.extend_from_slice(&rest?);
+    same_bytes("content", &seen, &content)
+}
