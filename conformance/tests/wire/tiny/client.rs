@@ -43,7 +43,13 @@ impl Client {
     ) -> Result<Answer> {
         let mut tries = if mutant::is("retries-below") { 3 } else { 1 };
         loop {
-            let sent = self.send_once(method, target, headers, &body).await;
+            let once = self.send_once(method, target, headers, &body);
+            let sent = if mutant::is("impatient") {
+                let timeout = tokio::time::timeout(Duration::from_millis(40), once).await;
+                timeout.unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "it took too long")))
+            } else {
+                once.await
+            };
             tries -= 1;
             match sent {
                 Err(error) if tries > 0 && error.is_retryable() => {}
@@ -100,7 +106,9 @@ impl Client {
             }
         }
         let unreachable = |error| Error::new(ErrorKind::Unavailable, "no connection").with_source(error);
-        TcpStream::connect(self.address).await.map_err(unreachable)
+        let stream = TcpStream::connect(self.address).await.map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        Ok(stream)
     }
 }
 
