@@ -32,11 +32,11 @@ pub struct Request {
 
 impl Request {
     pub(super) fn new(head: &RequestHead, connection: u64) -> Self {
-        let shown = head.headers.iter().filter(|(name, _)| redact::shows(name));
+        let shown = |(name, value): &(String, String)| Some((name.clone(), redact::header(name, value)?));
         Self {
             method: head.method.clone(),
             target: redact::target(&head.target),
-            headers: shown.cloned().collect(),
+            headers: head.headers.iter().filter_map(shown).collect(),
             connection,
             at: Instant::now(),
             status: None,

@@ -9,6 +9,9 @@
 //! fault harms no other request; bodies are passed on as they come and never held. A proxy of TCP knows no requests,
 //! only connections and bytes, which suits what is encrypted, such as SFTP.
 //!
+//! A server that hands out addresses of its own, such as those of resumable uploads of GCS, leads its client past the
+//! proxy, unless it can be told another name or takes it from `Host`.
+//!
 //! ```
 //! use storage_conformance::proxy::{Close, Fault, Plan, Proxy, Rule};
 //!

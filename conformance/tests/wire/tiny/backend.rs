@@ -100,7 +100,7 @@ impl Backend for Tiny {
         can.replace_if_match = Level::Atomic;
         can.delete_if_match = Level::Atomic;
         can.copy = Level::Atomic;
-        can.write_token = std::env::var_os("TINY_TOKENLESS").is_none();
+        can.write_token = !super::variant("tokenless");
         can
     }
 

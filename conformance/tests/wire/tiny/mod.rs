@@ -10,7 +10,7 @@ mod server;
 
 use storage_conformance::fault::Call;
 use storage_conformance::proxy::{Answer, Request};
-use storage_conformance::{Dialect, Fixture, Subject, Wire};
+use storage_conformance::{Dialect, Fixture, Place, Subject, Wire};
 
 use backend::Tiny;
 
@@ -22,10 +22,14 @@ pub(crate) fn subject() -> Subject {
     let dialect = Dialect::new(call)
         .expired(Answer::new(401).body("the token has run out"))
         .error_in_success(Answer::new(200).body("error: internal"));
-    let wire = Wire::http(server, dialect, |place| async move {
-        Ok(Fixture::new(Tiny::new(place.address, &place.name)))
-    });
+    let open = |place: Place| async move { Ok(Fixture::new(Tiny::new(place.address, &place.name))) };
+    let wire = if variant("tcp") { Wire::tcp(server, open) } else { Wire::http(server, dialect, open) };
     Subject::new("tiny", fresh).wire(wire)
+}
+
+/// Whether the store is to be of another kind than it mostly is.
+fn variant(name: &str) -> bool {
+    std::env::var("TINY_VARIANT").is_ok_and(|variant| variant == name)
 }
 
 fn call(request: &Request) -> Option<Call> {
