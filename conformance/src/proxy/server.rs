@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use futures_util::future::select;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,9 @@ use super::journal::Request;
 use super::plan::Plan;
 use super::script::Script;
 use super::{socket, tcp};
+
+/// How long to wait after a connection that could not be taken.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// A proxy on a free port of the loopback interface. It ends when dropped, and with it every connection.
 pub struct Proxy {
@@ -140,8 +144,11 @@ impl Door {
     async fn open(&self, listener: TcpListener) {
         let mut number = 0;
         loop {
-            // A client that left before it was let in is none.
-            let Ok((client, _)) = listener.accept().await else { continue };
+            let Ok((client, _)) = listener.accept().await else {
+                // A client that left before it was let in, or no file descriptor for a while.
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            };
             let _ = client.set_nodelay(true);
             let fault = self.script.connection();
             let visit =

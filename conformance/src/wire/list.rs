@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("list", "LIST-3", "lost-page-is-asked-for-again", |c| Box::pin(lost(c))),
     Case::new("list", "LIST-3", "broken-page-is-never-short", |c| Box::pin(broken(c))),
     Case::new("list", "LIST-3", "refused-page-is-no-empty-listing", |c| Box::pin(refused(c))),
+    Case::new("list", "LIST-3", "refused-later-page-is-no-end", |c| Box::pin(later(c))),
 ];
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d/1", "d/2", "e"];
@@ -75,4 +76,23 @@ async fn refused(c: Context) -> Result<(), Failure> {
         holds(listed.is_err(), format_args!("expected an error after {answer:?}, got {listed:?}"))?;
     }
     Ok(())
+}
+
+async fn later(c: Context) -> Result<(), Failure> {
+    let rig = filled(c).await?;
+    names(&rig).await?;
+    if rig.requests(Call::Page).len() < 2 {
+        return Err(Failure::ignored("its first page holds all that a test can afford"));
+    }
+    let refused = Fault::Answer(rig.dialect().throttled.clone());
+    for fault in [refused.clone(), Fault::ResetBefore, Fault::LoseResponse(Close::Clean)] {
+        rig.set([rig.rule(Call::Page, 1..2, fault)]);
+        let names = names(&rig).await?;
+        rig.all_met()?;
+        same("names", names, NAMES)?;
+    }
+    rig.set([rig.rule(Call::Page, 1.., refused)]);
+    let listed = names(&rig).await;
+    rig.all_met()?;
+    holds(listed.is_err(), format_args!("expected an error after a refused second page, got {listed:?}"))
 }

@@ -7,7 +7,7 @@ use storage_core::{DeleteTarget, Error, ErrorKind, Key, ListOptions, ReadOptions
 
 use super::rig::{Rig, names_version};
 use crate::case::Case;
-use crate::context::{Context, pattern};
+use crate::context::{Context, Way, pattern};
 use crate::expect::{fails, holds, same, same_bytes};
 use crate::failure::Failure;
 use crate::fault::Call;
@@ -106,7 +106,7 @@ async fn consumer(c: Context) -> Result<(), Failure> {
     let rig = Rig::http(c)?.silence(SHORT).attempts(1);
     // More than what sockets and buffers take on the way, so that the server has to wait for the consumer.
     let content = pattern(1, 20 << 20);
-    rig.calm.write_by(crate::context::Way::Parts, "a", content.clone(), WriteOptions::new()).await?;
+    rig.calm.write_by(Way::Parts, "a", content.clone(), WriteOptions::new()).await?;
     let mut reader = rig.faulty.store.reader(&Key::new("a")?, ReadOptions::new()).await?;
     let mut seen = reader.try_next().await?.unwrap_or_default().to_vec();
     tokio::time::sleep(SHORT + SHORT / 2).await;

@@ -1,7 +1,8 @@
 //! Without a fault nothing changes but the connection.
 
 use storage_conformance::proxy::Proxy;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::client::{Client, End};
 use super::upstream::{Upstream, content};
@@ -103,7 +104,7 @@ async fn a_dropped_proxy_is_gone() {
     client.ask("GET", "/length/5", "").await;
     let address = proxy.address();
     drop(proxy);
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
     assert_ne!(client.read(1).await.1, End::Silent);
 }
 
@@ -119,7 +120,7 @@ async fn no_server_is_a_closed_connection() {
 /// A body far larger than what the proxy may hold: without a reader the server cannot go on sending.
 #[tokio::test]
 async fn a_body_is_not_held() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::http(listener.local_addr().unwrap()).unwrap();
     let mut client = Client::connect(proxy.address()).await;
     client.send("GET / HTTP/1.1\r\n\r\n").await;
@@ -135,4 +136,58 @@ async fn a_body_is_not_held() {
         sent += 1;
     }
     assert!(sent < 100, "100 MiB went into the proxy, and nobody read");
+}
+
+/// A proxy before a server that the test plays itself.
+async fn by_hand(request: &str) -> (Proxy, Client, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::http(listener.local_addr().unwrap()).unwrap();
+    let mut client = Client::connect(proxy.address()).await;
+    client.send(request).await;
+    let (server, _) = listener.accept().await.unwrap();
+    (proxy, client, server)
+}
+
+/// A server that refuses by the head alone, and hangs up on the body.
+#[tokio::test]
+async fn an_early_answer_gets_through() {
+    let (_proxy, mut client, mut server) =
+        by_hand("PUT / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nsome of it").await;
+    server.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+    drop(server);
+    let answer = client.answer("PUT").await;
+    assert_eq!((answer.status(), answer.body.as_slice()), (403, &b"no"[..]));
+}
+
+/// Half a request is no request: the server sees that its end is missing.
+#[tokio::test]
+async fn a_client_that_breaks_off_is_no_whole_request() {
+    let (_proxy, client, mut server) = by_hand("PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhello").await;
+    drop(client);
+    let mut heard = Vec::new();
+    let _ = server.read_to_end(&mut heard).await;
+    assert!(heard.ends_with(b"\r\n\r\nhello"));
+}
+
+/// A client that leaves stops the server's work.
+#[tokio::test]
+async fn a_client_that_leaves_is_told_to_the_server() {
+    let (_proxy, client, mut server) = by_hand("GET / HTTP/1.1\r\n\r\n").await;
+    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await.unwrap();
+    drop(client);
+    let block = vec![0; 1 << 20];
+    let endless = async { while server.write_all(&block).await.is_ok() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(5), endless).await.unwrap();
+}
+
+/// A server that breaks off is seen as it is.
+#[tokio::test]
+async fn a_server_that_breaks_off_is_seen() {
+    let (_proxy, mut client, mut server) = by_hand("GET / HTTP/1.1\r\n\r\n").await;
+    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await.unwrap();
+    let mut request = [0; 18];
+    server.read_exact(&mut request).await.unwrap();
+    drop(server);
+    let answer = client.answer("GET").await;
+    assert_eq!((answer.body.as_slice(), answer.end), (&b"hello"[..], End::Closed));
 }
