@@ -43,13 +43,7 @@ impl Client {
     ) -> Result<Answer> {
         let mut tries = if mutant::is("retries-below") { 3 } else { 1 };
         loop {
-            let once = self.send_once(method, target, headers, &body);
-            let sent = if mutant::is("impatient") {
-                let timeout = tokio::time::timeout(Duration::from_millis(40), once).await;
-                timeout.unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "it took too long")))
-            } else {
-                once.await
-            };
+            let sent = patiently(self.send_once(method, target, headers, &body)).await;
             tries -= 1;
             match sent {
                 Err(error) if tries > 0 && error.is_retryable() => {}
@@ -167,8 +161,11 @@ impl Answer {
                 answer.client.idle.lock().unwrap().push(answer.stream);
                 return Ok(None);
             }
-            if answer.rest.is_empty() && answer.stream.read_buf(&mut answer.rest).await.map_err(lost)? == 0 {
-                return Err(lost("the connection ended within the body"));
+            if answer.rest.is_empty() {
+                let read = patiently(async { answer.stream.read_buf(&mut answer.rest).await.map_err(lost) });
+                if read.await? == 0 {
+                    return Err(lost("the connection ended within the body"));
+                }
             }
             let most = usize::try_from(answer.length).unwrap_or(usize::MAX).min(answer.rest.len());
             let piece = answer.rest.split_to(most).freeze();
@@ -176,6 +173,15 @@ impl Answer {
             Ok(Some((piece, answer)))
         }))
     }
+}
+
+/// Without a time limit, which is not the business of a backend.
+async fn patiently<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    if !mutant::is("impatient") {
+        return work.await;
+    }
+    let limited = tokio::time::timeout(Duration::from_millis(40), work).await;
+    limited.unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "it took too long")))
 }
 
 type Head = (u16, Vec<(String, String)>);
