@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, Key,
     Layer, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result,
-    StatRequest, Target, Upload, WriteRequest,
+    SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 /// What is hidden.
@@ -125,5 +125,9 @@ impl Backend for Masked {
 
     fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
         self.inner.cleanup(prefix)
+    }
+
+    fn presign<'a>(&'a self, key: &'a Key, request: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        self.inner.presign(key, request)
     }
 }

@@ -35,19 +35,22 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// }
 /// ```
 pub fn run(subject: Subject) -> ExitCode {
-    let arguments = Arguments::from_args();
-    let capabilities = match probe(&subject) {
+    conduct(&subject, &Arguments::from_args())
+}
+
+fn conduct(subject: &Subject, arguments: &Arguments) -> ExitCode {
+    let capabilities = match probe(subject) {
         Ok(capabilities) => capabilities,
         Err(failure) => {
             say(&format!("{} could not be opened: {failure}", subject.name));
             return ExitCode::FAILURE;
         }
     };
-    let planned = plan(&subject, &capabilities);
+    let planned = plan(subject, &capabilities);
     if !arguments.list && !arguments.exact && !arguments.ignored && !arguments.include_ignored {
-        planned.iter().filter(|p| selected(&arguments, &p.row.case)).for_each(Planned::tell_ignored);
+        planned.iter().filter(|p| selected(arguments, &p.row.case)).for_each(Planned::tell_ignored);
     }
-    libtest_mimic::run(&arguments, planned.into_iter().map(Planned::into_trial).collect()).exit_code()
+    libtest_mimic::run(arguments, planned.into_iter().map(Planned::into_trial).collect()).exit_code()
 }
 
 /// Every case of every mode, for tools that hold the contract against the suite.
@@ -64,6 +67,9 @@ pub fn cases() -> Vec<CaseInfo> {
 
 /// The capabilities of a fresh backend, for deciding what to ignore.
 fn probe(subject: &Subject) -> Result<Capabilities, Failure> {
+    if subject.why_missing().is_some() {
+        return Ok(Capabilities::none());
+    }
     let runtime = runtime(false)?;
     let fixture = runtime.block_on(subject.open())?;
     let capabilities = fixture.backend().capabilities();
@@ -104,7 +110,7 @@ impl Planned {
         let info = CaseInfo::new(mode.name, case);
         Self {
             row: Row { subject: subject.name.clone(), case: info.name, clause: info.clause, mode: mode.name },
-            impossible: (case.needs)(capabilities),
+            impossible: subject.why_missing().map(str::to_owned).or_else(|| (case.needs)(capabilities)),
             unwanted: subject.ignores(mode.name, case).map(str::to_owned),
             subject: subject.clone(),
             mode,
@@ -242,11 +248,14 @@ fn say(message: &str) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::Path;
+    use std::process::Command;
 
+    use libtest_mimic::{Arguments, Completion};
     use storage_core::Capabilities;
     use storage_memory::Memory;
 
-    use super::{Planned, cases, plan};
+    use super::{Planned, cases, conduct, plan};
     use crate::subject::{Fixture, Subject};
 
     fn memory() -> Subject {
@@ -294,6 +303,53 @@ mod tests {
         let planned: Vec<Planned> = plan(&subject, &everything());
         let expected = |n: &str| n.contains("/read/READ-3-") || n.starts_with("prefixed/walk/");
         assert_eq!(ignored.len(), planned.iter().filter(|p| expected(&p.row.case)).count());
+    }
+
+    /// How many cases a subject has that does not say how to get at its wire.
+    fn without_wire() -> usize {
+        cases().iter().filter(|case| !case.name.starts_with("wire/")).count()
+    }
+
+    #[test]
+    fn every_case_of_a_missing_subject_is_ignored() {
+        let subject = Subject::missing("nowhere", "no server");
+        let planned = plan(&subject, &everything());
+        assert_eq!(planned.len(), without_wire());
+        for planned in planned {
+            assert_eq!(planned.ignored(), Some("no server"), "{}", planned.row.case);
+            // As with `--include-ignored`.
+            let performed = planned.perform();
+            assert!(matches!(performed, Ok(Completion::Ignored { reason: Some(r) }) if r == "no server"));
+        }
+    }
+
+    #[test]
+    fn a_missing_subject_stands_as_ignored_in_the_report() {
+        const OWN_PROCESS: &str = "HAUL_MISSING_SUBJECT";
+        if std::env::var_os(OWN_PROCESS).is_some() {
+            conduct(&Subject::missing("nowhere", "no server"), &Arguments::default());
+            return;
+        }
+        // The report's place is told by the environment, which is the whole process's.
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.jsonl");
+        let rows =
+            run_again("run::tests::a_missing_subject_stands_as_ignored_in_the_report", OWN_PROCESS, &report);
+        assert_eq!(rows.len(), without_wire());
+        for row in rows {
+            assert_eq!(row["result"], "ignored", "{row}");
+            assert_eq!(row["reason"], "no server", "{row}");
+        }
+    }
+
+    /// Runs one of these tests in a process of its own, and reads the report that it wrote.
+    fn run_again(test: &str, variable: &str, report: &Path) -> Vec<serde_json::Value> {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env(variable, "1").env("HAUL_CONFORMANCE_REPORT", report);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let text = std::fs::read_to_string(report).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]

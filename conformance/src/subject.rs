@@ -5,18 +5,26 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use storage_core::{Backend, BoxFuture, Opened, Pattern, Prefix, Result, Store};
+use storage_core::{Backend, BoxFuture, Error, Opened, Pattern, Prefix, Result, Store};
 
 use crate::case::{Case, LEVEL};
 use crate::wire::Wire;
 
 type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Fixture>> + Send + Sync>;
 
+/// Where fresh backends come from.
+#[derive(Clone)]
+enum Source {
+    Opener(Opener),
+    /// Nowhere, for this reason.
+    Missing(String),
+}
+
 /// A backend to test: its name, how a fresh one is opened, and which cases it is known to fail.
 #[derive(Clone)]
 pub struct Subject {
     pub(crate) name: String,
-    opener: Opener,
+    source: Source,
     ignored: Vec<(String, String)>,
     level: u32,
     pub(crate) wire: Option<Wire>,
@@ -42,7 +50,27 @@ impl Subject {
             let opening = opener();
             Box::pin(async move { opening.await.map(Into::into) })
         };
-        Self { name: name.into(), opener: Arc::new(opener), ignored: Vec::new(), level: LEVEL, wire: None }
+        Self::from_source(name.into(), Source::Opener(Arc::new(opener)))
+    }
+
+    /// A subject that is not there, such as one whose server was not started. Every case is listed, and ignored for
+    /// `reason`: none passes.
+    ///
+    /// ```
+    /// use storage_conformance::{Fixture, Subject};
+    /// use storage_memory::Memory;
+    ///
+    /// let subject = match std::env::var("HAUL_TEST_SERVER") {
+    ///     Ok(_url) => Subject::new("server", || async { Ok(Fixture::new(Memory::new())) }),
+    ///     Err(_) => Subject::missing("server", "HAUL_TEST_SERVER names no server"),
+    /// };
+    /// ```
+    pub fn missing(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::from_source(name.into(), Source::Missing(reason.into()))
+    }
+
+    fn from_source(name: String, source: Source) -> Self {
+        Self { name, source, ignored: Vec::new(), level: LEVEL, wire: None }
     }
 
     /// Ignores the cases whose name matches a glob, with or without the mode: `read/READ-4-*`, `prefixed/**`. For
@@ -83,7 +111,18 @@ impl Subject {
 
     /// A fresh, empty backend.
     pub(crate) async fn open(&self) -> Result<Fixture> {
-        (self.opener)().await
+        match &self.source {
+            Source::Opener(open) => open().await,
+            Source::Missing(reason) => Err(Error::unsupported(reason.clone())),
+        }
+    }
+
+    /// Why there is no backend.
+    pub(crate) fn why_missing(&self) -> Option<&str> {
+        match &self.source {
+            Source::Opener(_) => None,
+            Source::Missing(reason) => Some(reason),
+        }
     }
 
     pub(crate) fn runs(&self, case: &Case) -> bool {
@@ -106,6 +145,7 @@ impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subject")
             .field("name", &self.name)
+            .field("missing", &self.why_missing())
             .field("ignored", &self.ignored)
             .field("level", &self.level)
             .field("wire", &self.wire)

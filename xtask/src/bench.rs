@@ -1,8 +1,6 @@
 //! `cargo xtask bench`: the program beside its peers.
 
-use std::path::PathBuf;
-
-use crate::run::{Outcome, cargo, exists, root, say, succeed};
+use crate::run::{Outcome, cargo, exists, root, say, succeed, target};
 
 pub(crate) fn run() -> Outcome {
     for (program, package) in [("rsync", "rsync"), ("/usr/bin/time", "time")] {
@@ -11,7 +9,7 @@ pub(crate) fn run() -> Outcome {
         }
     }
     succeed(&mut cargo(&["build", "--release", "--package", "storage-cli", "--package", "storage-benches"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = target();
     let (haul, results) = (target.join("release/haul"), root().join("benches/results"));
     std::fs::create_dir_all(&results).map_err(|e| format!("{}: {e}", results.display()))?;
     let mut bench = std::process::Command::new(target.join("release/storage-benches"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::run::{Outcome, cargo, root, say, succeed, write};
+use crate::servers::{self, Servers};
 
 const MATRIX: &str = "docs/capabilities.md";
 
@@ -14,12 +15,15 @@ pub(crate) fn run(backend: Option<&str>) -> Outcome {
         Some(name) => vec![format!("storage-{}", name.trim_start_matches("storage-"))],
         None => backends()?,
     };
+    let scripts = servers::find()?.into_iter().filter(|script| backends.contains(&script.package));
+    let mut servers = Servers::start(scripts)?;
+    let environment = servers.ready()?;
     let report = root().join("target/conformance.jsonl");
     let _ = std::fs::remove_file(&report);
     for package in &backends {
         say(&format!("\n== {package}\n"));
         let mut test = cargo(&["test", "--quiet", "-p", package, "--test", "conformance*"]);
-        succeed(test.env("HAUL_CONFORMANCE_REPORT", &report))?;
+        succeed(test.envs(environment.iter().cloned()).env("HAUL_CONFORMANCE_REPORT", &report))?;
     }
     let text = std::fs::read_to_string(&report).map_err(|e| format!("{}: {e}", report.display()))?;
     let matrix = Matrix::read(&text)?;

@@ -7,6 +7,7 @@ mod conformance;
 mod docs;
 mod run;
 mod scaffold;
+mod servers;
 mod test;
 mod tidy;
 
@@ -15,9 +16,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  test                         everything that has to be green: format, lints, tidy, tests, deny, docs
+  test [--without-servers]     everything that has to be green: format, lints, tidy, tests, deny, docs; without servers
+                               the cases that want one are ignored
   tidy [--fix]                 the layer law, the clause map, READMEs, the guide, the crate table; --fix writes the table
   conformance [--backend NAME] the conformance suite of every backend, and docs/capabilities.md from what passed
+  serve [NAME...]              the servers of the tests, all or by name of server or backend, until Ctrl-C; prints what
+                               to export; with `-- COMMAND ARGS...` runs that beside them and ends with it
   bench                        haul beside its peers on this machine, into benches/results/
   docs                         the API documentation of all crates, warnings denied
   new backend NAME             a new crate storage-NAME that compiles and passes what it declares
@@ -27,7 +31,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["test"] => test::run(),
+        ["test"] => test::run(false),
+        ["test", "--without-servers"] => test::run(true),
+        ["serve", words @ ..] => return ended(servers::serve(words)),
         ["tidy"] => tidy::run(false),
         ["tidy", "--fix"] => tidy::run(true),
         ["conformance"] => conformance::run(None),
@@ -44,8 +50,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    ended(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn ended(result: run::Outcome<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             run::complain(&format!("xtask: {message}"));
             ExitCode::FAILURE

@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything that has to be green, in the order in which it fails fastest.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::run::{Outcome, cargo, exists, root, say, succeed, watch};
+use crate::run::{Outcome, cargo, exists, root, say, succeed, target, watch};
+use crate::servers::{self, Environment, Servers};
 use crate::{docs, scaffold, tidy};
 
 /// Tests counted over all runners.
@@ -15,8 +16,12 @@ struct Count {
     ignored: u64,
 }
 
-pub(crate) fn run() -> Outcome {
+/// With `without_servers`, cases that want a server are ignored.
+pub(crate) fn run(without_servers: bool) -> Outcome {
     let mut count = Count::default();
+    // They start while the lints run.
+    let scripts = if without_servers { Vec::new() } else { servers::find()? };
+    let mut servers = Servers::start(scripts)?;
     step("format", || succeed(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("lints", || {
         succeed(&mut cargo(&[
@@ -30,7 +35,9 @@ pub(crate) fn run() -> Outcome {
         ]))
     })?;
     step("tidy", || tidy::run(false))?;
-    step("tests", || tests(&mut count))?;
+    let environment = servers.ready()?;
+    step("tests", || tests(&environment, &mut count))?;
+    drop(servers);
     step("documentation examples", || counted(&mut cargo(&["test", "--workspace", "--doc"]), &mut count))?;
     step("the backend outside the tree", || outside(&mut count))?;
     step("what `new backend` writes", || scaffolded(&mut count))?;
@@ -48,15 +55,22 @@ fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
     Ok(())
 }
 
-fn tests(count: &mut Count) -> Outcome {
+/// All tests, which learn from the environment where servers are.
+fn tests(environment: &Environment, count: &mut Count) -> Outcome {
     if exists("cargo-nextest", &["nextest", "--version"]) {
         // The tests' own closing lines stand in what nextest quotes of failures: only its summary counts.
         let quiet = ["--status-level", "slow", "--final-status-level", "fail", "--no-fail-fast"];
-        let (green, lines) = watch(cargo(&["nextest", "run", "--workspace"]).args(quiet))?;
+        let (green, lines) = watch(with(environment, &["nextest", "run", "--workspace"]).args(quiet))?;
         lines.iter().filter(|line| line.trim().starts_with("Summary [")).for_each(|line| count.add(line));
         return if green { Ok(()) } else { Err(format!("{} of the tests failed", count.failed.max(1))) };
     }
-    counted(&mut cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]), count)
+    counted(&mut with(environment, &["test", "--workspace", "--all-targets", "--no-fail-fast"]), count)
+}
+
+fn with(environment: &Environment, args: &[&str]) -> Command {
+    let mut command = cargo(args);
+    command.envs(environment.iter().cloned());
+    command
 }
 
 /// Every crate of `conformance/examples` is a workspace of its own, as a stranger's would be.
@@ -86,10 +100,6 @@ fn lints_and_tests(folder: &Path, count: &mut Count) -> Outcome {
     };
     succeed(&mut there(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     counted(&mut there(&["test", "--quiet", "--workspace"]), count)
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 fn counted(command: &mut Command, count: &mut Count) -> Outcome {

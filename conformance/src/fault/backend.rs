@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use storage_core::{
     Algorithm, Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest,
     DeleteTarget, Key, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result,
-    StatRequest, Target, Upload, WriteRequest,
+    SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use super::body::{misfit, spoil};
@@ -299,6 +299,13 @@ impl Backend for FaultBackend {
         Box::pin(async move {
             let seen = Seen::new(Call::Cleanup, prefix.as_str());
             self.plain(seen, self.inner.cleanup(prefix)).await
+        })
+    }
+
+    fn presign<'a>(&'a self, key: &'a Key, request: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        Box::pin(async move {
+            let seen = Seen::new(Call::Presign, key.as_str());
+            self.plain(seen, self.inner.presign(key, request)).await
         })
     }
 }

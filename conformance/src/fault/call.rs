@@ -40,11 +40,13 @@ pub enum Call {
     RemoveDir,
     /// `Backend::cleanup`
     Cleanup,
+    /// `Backend::presign`
+    Presign,
 }
 
 impl Call {
     /// Every call.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Stat,
         Self::Read,
         Self::Write,
@@ -60,6 +62,7 @@ impl Call {
         Self::CreateDir,
         Self::RemoveDir,
         Self::Cleanup,
+        Self::Presign,
     ];
 }
 

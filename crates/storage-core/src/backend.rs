@@ -21,6 +21,7 @@ use crate::options::{
     Change, CleanupReport, Condition, CopyRequest, DeleteTarget, Entry, ListRequest, ReadRequest,
     StatRequest, WriteRequest,
 };
+use crate::sign::{SignRequest, SignedRequest};
 
 /// A boxed future: what the methods of object-safe async traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -140,6 +141,12 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of listing and deleting; what was removed before stays removed.
     fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>>;
+
+    /// Signs a request ahead. Called only where `signed_urls` is declared, and only for as long as that.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if there is nothing to sign with.
+    fn presign<'a>(&'a self, key: &'a Key, request: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>>;
 }
 
 /// What an update is about.

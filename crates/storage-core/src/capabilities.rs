@@ -116,6 +116,8 @@ pub struct Capabilities {
     pub write_token: bool,
     /// Interrupted uploads can be found and removed.
     pub cleanup: bool,
+    /// Requests can be signed ahead for others, for at most this long.
+    pub signed_urls: Option<Duration>,
     /// Names that differ only in case collide.
     pub case_insensitive: bool,
     /// Numbers that bound requests.

@@ -132,6 +132,7 @@ pub enum Operation {
     RemoveDir,
     Cleanup,
     Checksum,
+    Presign,
 }
 
 impl Operation {
@@ -151,6 +152,7 @@ impl Operation {
             Self::RemoveDir => "remove directory",
             Self::Cleanup => "clean up",
             Self::Checksum => "checksum",
+            Self::Presign => "sign",
         }
     }
 }

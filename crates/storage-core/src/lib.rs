@@ -14,6 +14,8 @@ mod progress;
 mod provider;
 mod range;
 mod retry;
+mod secret;
+mod sign;
 mod store;
 
 pub use backend::{
@@ -36,4 +38,6 @@ pub use progress::{Event, Progress};
 pub use provider::{Opened, OptionSpec, Options, Provider, Registry};
 pub use range::ByteRange;
 pub use retry::{RetryPolicy, Timeouts};
+pub use secret::Secret;
+pub use sign::{SignRequest, SignedMethod, SignedRequest};
 pub use store::{Listing, ReadOutcome, Reader, Store, Writer};

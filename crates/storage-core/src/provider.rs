@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::{Backend, BoxFuture};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{Key, Prefix};
 use crate::location::Location;
+use crate::secret::Secret;
 use crate::store::Store;
 
 /// What a backend crate offers to programs: schemes, options and how to open. A `const` in the crate's root.
@@ -58,8 +60,15 @@ pub struct Opened {
 }
 
 /// Option names and values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options(BTreeMap<String, String>);
+
+impl fmt::Debug for Options {
+    /// The names alone: any value may be a secret (clause ERR-2).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Options {
     /// No option.
@@ -99,6 +108,42 @@ impl Options {
         })
     }
 
+    /// The value of an option that must never be shown.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(Secret::new)
+    }
+
+    /// The value of an option as a whole number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for any other text.
+    pub fn number(&self, name: &str) -> Result<Option<u64>> {
+        self.parsed(name, "a whole number", |text| text.parse().ok())
+    }
+
+    /// The value of an option as a size in bytes: a number, and `K`, `M`, `G` or `T` for powers of 1,024.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for any other text.
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
+        self.parsed(name, "a size such as `64M`", size)
+    }
+
+    /// The value of an option as a time: a number and `s`, `m`, `h` or `d`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for any other text.
+    pub fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        self.parsed(name, "a time such as `30s`", duration)
+    }
+
+    fn parsed<T>(&self, name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let wrong =
+            || Error::new(ErrorKind::InvalidConfig, format!("option `{name}` is `{text}`; it takes {what}"));
+        parse(text).map(Some).ok_or_else(wrong)
+    }
+
     fn check(&self, provider: &Provider) -> Result<()> {
         let Some(wrong) = self.0.keys().find(|k| !provider.options.iter().any(|o| o.name == k.as_str()))
         else {
@@ -110,6 +155,31 @@ impl Options {
             format!("`{}` has no option `{wrong}`{}", provider.name, suggest(wrong, names)),
         ))
     }
+}
+
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let power = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << power)
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(digits.parse::<u64>().ok()?.checked_mul(seconds)?))
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Options {
@@ -202,4 +272,33 @@ fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .min()
         .map_or_else(String::new, |(_, name)| format!(", did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Options, duration, size};
+
+    #[test]
+    fn sizes_and_times() {
+        assert_eq!(
+            (size("5"), size("64M"), size("1GiB"), size("2k")),
+            (Some(5), Some(64 << 20), Some(1 << 30), Some(2048))
+        );
+        assert_eq!(
+            (size(""), size("M"), size("1X"), size("-1"), size("99999999T")),
+            (None, None, None, None, None)
+        );
+        assert_eq!(
+            (duration("90"), duration("2h")),
+            (Some(Duration::from_secs(90)), Some(Duration::from_secs(7200)))
+        );
+        assert_eq!((duration("h"), duration("1y")), (None, None));
+    }
+
+    #[test]
+    fn values_stay_hidden() {
+        assert!(!format!("{:?}", Options::new().set("secret_key", "hunter2")).contains("hunter2"));
+    }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, FileKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, StatRequest, Target, Upload, WriteRequest,
+    Durability, Error, FileKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::blocking::Cancel;
@@ -168,6 +168,10 @@ impl Backend for Fs {
     fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
         let prefix = prefix.clone();
         self.run(move |root, cancel| cleanup::cleanup(&root, &prefix, cancel))
+    }
+
+    fn presign<'a>(&'a self, _: &'a Key, _: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("a directory has no URLs to sign"))))
     }
 }
 

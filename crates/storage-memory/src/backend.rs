@@ -8,7 +8,7 @@ use bytes::Bytes;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
     Durability, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, body,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest, body,
 };
 
 use crate::list::MemoryLister;
@@ -177,5 +177,9 @@ impl Backend for Memory {
     fn cleanup<'a>(&'a self, _: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
         // Parts belong to their upload and go with it: nothing can be left behind.
         ready(Ok(CleanupReport::default()))
+    }
+
+    fn presign<'a>(&'a self, _: &'a Key, _: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("memory has no URLs to sign"))))
     }
 }

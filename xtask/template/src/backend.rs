@@ -5,11 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, ETag, Error,
-    ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result,
-    StatRequest, Target, Upload, WriteRequest, body,
-};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, body, SignRequest, SignedRequest};
 
 use crate::list::TemplateLister;
 use crate::upload::TemplateUpload;
@@ -135,6 +131,10 @@ impl Backend for Template {
 
     fn cleanup<'a>(&'a self, _: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
         refuse("clean up")
+    }
+
+    fn presign<'a>(&'a self, _: &'a Key, _: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        refuse("sign")
     }
 }
 

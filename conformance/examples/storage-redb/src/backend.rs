@@ -4,11 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
-    Result, StatRequest, Target, Upload, WriteRequest,
-};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, SignRequest, SignedRequest};
 
 use crate::file::{File, blocking};
 use crate::list::RedbLister;
@@ -199,6 +195,10 @@ impl Backend for Redb {
 
     fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
         Box::pin(clean_up(&self.file, prefix))
+    }
+
+    fn presign<'a>(&'a self, _: &'a Key, _: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        Box::pin(async { Err(no("URLs to sign")) })
     }
 }
 

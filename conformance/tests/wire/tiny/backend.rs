@@ -6,7 +6,7 @@ use bytes::Bytes;
 use storage_core::{
     Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
     ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Part, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, StatRequest, Target, Upload, WriteRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use super::client::{Answer, Client};
@@ -232,6 +232,10 @@ impl Backend for Tiny {
     }
 
     fn cleanup<'a>(&'a self, _: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
+        no()
+    }
+
+    fn presign<'a>(&'a self, _: &'a Key, _: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
         no()
     }
 }

@@ -249,6 +249,10 @@ impl Pages {
                 format!("the service listed `{}`, which does not begin with the prefix", entry.name());
             return Err(Error::new(ErrorKind::InvalidData, message));
         }
+        if entry.name() == self.store.prefix.as_str() {
+            // The marker that some tools put for a "folder": seen from inside it is the root, which has no name.
+            return Ok(None);
+        }
         self.check_order(&entry)?;
         let Some(entry) = self.group(entry)? else { return Ok(None) };
         if self.rules.request.start_after.as_deref().is_some_and(|after| entry.name() <= after) {

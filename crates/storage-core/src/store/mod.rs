@@ -7,6 +7,7 @@ mod files;
 mod list;
 mod read;
 mod reader;
+mod sign;
 mod write;
 mod writer;
 

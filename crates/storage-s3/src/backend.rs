@@ -1,0 +1,186 @@
+//! The backend: capabilities, and each method's way to its own file.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use storage_core::{
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
+    Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
+    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+};
+
+use crate::config::{ChecksumMode, Conditions, Config, Credentials};
+use crate::list::S3Lister;
+use crate::{cleanup, client, copy, delete, read, sign, upload, write};
+
+const MIB: u64 = 1 << 20;
+/// The longest that signature version 4 allows.
+const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A bucket.
+#[derive(Clone)]
+pub struct S3(Arc<Bucket>);
+
+/// What all requests share.
+pub(crate) struct Bucket {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) conditions: Conditions,
+    /// Whether every object travels with its CRC-64/NVME.
+    pub(crate) checksums: bool,
+    /// Whether requests travel encrypted, so that signing their bodies adds nothing.
+    pub(crate) is_tls: bool,
+    /// Set once the service has said that it deletes one key at a time.
+    pub(crate) single_deletes: AtomicBool,
+    /// Uploads of this process that still go on.
+    pub(crate) uploads: Mutex<HashSet<String>>,
+}
+
+impl S3 {
+    /// Opens a bucket. Credentials are looked for, but nothing is asked of the service yet.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for an endpoint or certificate file that cannot be used.
+    pub async fn open(config: Config) -> Result<Self> {
+        let service = client::connect(&config).await?;
+        let default = if service.is_aws { Conditions::ALL } else { Conditions::NONE };
+        let checksums = match config.checksums {
+            ChecksumMode::Auto => service.is_aws,
+            ChecksumMode::Crc64Nvme => true,
+            ChecksumMode::Off => false,
+        };
+        Ok(Self(Arc::new(Bucket {
+            client: service.client,
+            name: config.bucket.clone(),
+            conditions: config.conditions.unwrap_or(default),
+            checksums,
+            is_tls: service.is_tls,
+            config,
+            single_deletes: AtomicBool::new(false),
+            uploads: Mutex::default(),
+        })))
+    }
+}
+
+impl fmt::Debug for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("S3").field(&self.0.config).finish()
+    }
+}
+
+impl Bucket {
+    /// The newest version unless another is asked for; none where the bucket keeps none.
+    pub(crate) fn versions(&self) -> bool {
+        self.config.versions
+    }
+}
+
+fn level(kept: bool) -> Level {
+    if kept { Level::Atomic } else { Level::None }
+}
+
+impl Backend for S3 {
+    fn name(&self) -> &str {
+        "s3"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let bucket = &self.0;
+        let mut can = Capabilities::none();
+        can.publish = Level::Atomic;
+        can.durability = Durability::Stable;
+        can.create_if_absent = level(bucket.conditions.create);
+        can.replace_if_match = level(bucket.conditions.replace);
+        can.delete_if_match = level(bucket.conditions.delete);
+        can.copy = Level::Atomic;
+        can.list_sorted = bucket.config.sorted;
+        can.list_delimiter = true;
+        // In another order, what comes after a name is for `Store` to tell.
+        can.list_start_after = bucket.config.sorted;
+        can.versions = bucket.versions();
+        can.user_metadata = true;
+        can.content_headers = true;
+        can.modified_precision = Some(Duration::from_secs(1));
+        can.write_token = true;
+        can.cleanup = true;
+        can.signed_urls = (!matches!(bucket.config.credentials, Credentials::Anonymous)).then_some(SIGNED_URLS);
+        can.limits.write_max = bucket.config.part_size.max(5 * MIB);
+        can.limits.part_min = 5 * MIB;
+        can.limits.part_max = 5 << 30;
+        can.limits.part_preferred = bucket.config.part_size.max(5 * MIB);
+        can.limits.parts_max = 10_000;
+        can.limits.delete_batch = 1000;
+        can
+    }
+
+    fn stat<'a>(&'a self, key: &'a Key, request: &'a StatRequest) -> BoxFuture<'a, Result<Metadata>> {
+        Box::pin(read::stat(&self.0, key, request))
+    }
+
+    fn read<'a>(&'a self, key: &'a Key, request: &'a ReadRequest) -> BoxFuture<'a, Result<ReadResponse>> {
+        Box::pin(read::read(&self.0, key, request))
+    }
+
+    fn write<'a>(
+        &'a self,
+        key: &'a Key,
+        body: Payload,
+        request: &'a WriteRequest,
+    ) -> BoxFuture<'a, Result<Metadata>> {
+        Box::pin(write::write(&self.0, key, body, request))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        key: &'a Key,
+        request: &'a WriteRequest,
+    ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
+        Box::pin(upload::start(&self.0, key, request))
+    }
+
+    fn list(&self, request: ListRequest) -> Box<dyn Lister> {
+        Box::new(S3Lister::new(self.0.clone(), request))
+    }
+
+    fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
+        Box::pin(delete::delete(&self.0, targets))
+    }
+
+    fn copy<'a>(
+        &'a self,
+        from: &'a Key,
+        to: &'a Key,
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Metadata>> {
+        Box::pin(copy::copy(&self.0, from, to, request))
+    }
+
+    fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("S3 has no rename"))))
+    }
+
+    fn update<'a>(&'a self, _: &'a Target, _: &'a Change) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("S3 sets times itself and has no permissions"))))
+    }
+
+    fn create_dir<'a>(&'a self, _: &'a Prefix) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("S3 has no directories"))))
+    }
+
+    fn remove_dir<'a>(&'a self, _: &'a Prefix) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Err(Error::unsupported("S3 has no directories"))))
+    }
+
+    fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
+        Box::pin(cleanup::cleanup(&self.0, prefix))
+    }
+
+    fn presign<'a>(&'a self, key: &'a Key, request: &'a SignRequest) -> BoxFuture<'a, Result<SignedRequest>> {
+        Box::pin(sign::presign(&self.0, key, request))
+    }
+}

@@ -1,0 +1,123 @@
+//! The vendor's client: one TLS stack, no retries and no timeouts of its own but on connecting. `Store` has the rest.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use storage_core::{Error, ErrorKind, Result};
+
+use crate::config::{Config, Credentials};
+
+/// What `open` finds out about the service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) client: aws_sdk_s3::Client,
+    /// Whether it is AWS, or something that speaks its protocol.
+    pub(crate) is_aws: bool,
+    /// Whether requests travel encrypted, so that signing their bodies adds nothing.
+    pub(crate) is_tls: bool,
+}
+
+pub(crate) async fn connect(config: &Config) -> Result<Service> {
+    // Names of regions come from the same places as the vendor's tools', but for the metadata of a machine that is
+    // mostly not there and would be waited for.
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Credentials::Profile(name) = &config.credentials {
+        profile = profile.profile_name(name);
+    }
+    let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(Region::new("us-east-1"));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(config)?)
+        .region(region)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts(config.connect_timeout))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    loader = match &config.credentials {
+        Credentials::Chain => loader,
+        Credentials::Profile(name) => loader.profile_name(name),
+        Credentials::Anonymous => loader.no_credentials(),
+        Credentials::Keys { id, secret, token } => {
+            let token = token.as_ref().map(|t| t.reveal().to_owned());
+            let keys =
+                aws_sdk_s3::config::Credentials::new(id, secret.reveal(), token, None, "Haul's options");
+            loader.credentials_provider(keys)
+        }
+    };
+    if let Some(endpoint) = &config.endpoint {
+        check_endpoint(endpoint)?;
+        loader = loader.endpoint_url(endpoint);
+    }
+    let shared = loader.load().await;
+    let endpoint = shared.endpoint_url().map(str::to_owned);
+    let is_aws = endpoint.as_deref().is_none_or(|url| host(url).ends_with(".amazonaws.com"));
+    let specific = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(config.path_style.unwrap_or(!is_aws))
+        // What `Store` sends carries its own checksum; the vendor's default breaks services that know none.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .build();
+    let is_tls = endpoint.is_none_or(|url| url.starts_with("https://"));
+    Ok(Service { client: aws_sdk_s3::Client::from_conf(specific), is_aws, is_tls })
+}
+
+fn timeouts(connect: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(connect).build()
+}
+
+fn http_client(config: &Config) -> Result<SharedHttpClient> {
+    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let Some(path) = &config.ca_file else { return Ok(builder.build_https()) };
+    let wrong = |message: String| Error::new(ErrorKind::InvalidConfig, message);
+    let pem = std::fs::read(path)
+        .map_err(|e| wrong(format!("`ca_file` {} cannot be read", path.display())).with_source(e))?;
+    if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
+        return Err(wrong(format!("`ca_file` {} holds no PEM certificate", path.display())));
+    }
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    let context = TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|e| wrong(format!("`ca_file` {} cannot be used", path.display())).with_source(e))?;
+    Ok(builder.tls_context(context).build_https())
+}
+
+fn check_endpoint(url: &str) -> Result<()> {
+    if (url.starts_with("http://") || url.starts_with("https://")) && !host(url).is_empty() {
+        return Ok(());
+    }
+    let message = "option `endpoint` is a URL such as `https://s3.example.org`";
+    Err(Error::new(ErrorKind::InvalidConfig, message))
+}
+
+fn host(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or("");
+    let host = authority.rsplit('@').next().unwrap_or("");
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_endpoint, host};
+
+    #[test]
+    fn endpoints() {
+        assert_eq!(host("https://s3.eu-west-1.amazonaws.com/x"), "s3.eu-west-1.amazonaws.com");
+        assert_eq!(host("http://127.0.0.1:9000"), "127.0.0.1");
+        assert!(check_endpoint("http://localhost").is_ok());
+        assert!(check_endpoint("localhost:9000").is_err());
+        assert!(check_endpoint("https://").is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! Copies within the bucket, in one request or, above what one may carry, in parts.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use storage_core::{
+    Attributes, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version,
+};
+
+use crate::backend::Bucket;
+use crate::config::Encryption;
+use crate::error::{error, status};
+use crate::metadata::{etag, version};
+use crate::name::copy_source;
+use crate::upload::{Taken, abort, completed, number};
+use crate::write::{conditions, customer_key, dress, refused, settle};
+use crate::{headers, read};
+
+/// Parts of a copy side by side.
+const CONCURRENCY: usize = 8;
+/// A part of a copy moves no byte through the client: large parts, few requests.
+const PART: u64 = 512 << 20;
+
+pub(crate) async fn copy(
+    bucket: &Arc<Bucket>,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+) -> Result<Metadata> {
+    // The service copies an object onto itself only with new attributes, so an old version brings its own.
+    let own = match (&request.attributes, from == to) {
+        (None, true) => Some(source(bucket, from, request).await?.attributes),
+        (attributes, _) => attributes.clone(),
+    };
+    match copy_once(bucket, from, to, request, own.as_ref()).await {
+        Err(refused) if is_too_large(&refused) => copy_parts(bucket, from, to, request).await,
+        done => done,
+    }
+}
+
+async fn copy_once(
+    bucket: &Arc<Bucket>,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+    attributes: Option<&Attributes>,
+) -> Result<Metadata> {
+    let (if_none_match, if_match) = conditions(&request.condition);
+    let copy = bucket
+        .client
+        .copy_object()
+        .bucket(&bucket.name)
+        .key(to.as_str())
+        .copy_source(copy_source(&bucket.name, from, request.source_version.as_ref()))
+        .set_copy_source_if_match(request.source_if_match.as_ref().map(|e| e.as_str().to_owned()))
+        .set_if_none_match(if_none_match)
+        .set_if_match(if_match);
+    let mut copy = match attributes {
+        Some(attributes) => {
+            let user = headers::encode(&attributes.user, to, None)?;
+            dress!(copy, bucket, attributes, user).metadata_directive(MetadataDirective::Replace)
+        }
+        None => {
+            let config = &bucket.config;
+            settle!(copy, config)
+        }
+    };
+    if bucket.config.tags.is_some() {
+        copy = copy.tagging_directive(TaggingDirective::Replace);
+    }
+    if let Encryption::Customer(secret) = &bucket.config.encryption {
+        let key = customer_key(secret);
+        copy = copy
+            .copy_source_sse_customer_algorithm("AES256")
+            .copy_source_sse_customer_key(key.key)
+            .copy_source_sse_customer_key_md5(key.md5);
+    }
+    let sent = copy.send().await;
+    let answer = match sent {
+        Ok(answer) => answer,
+        Err(failed) => {
+            let status = status(&failed);
+            return Err(copy_refused(status, request, error(failed)));
+        }
+    };
+    // The answer tells neither size nor attributes.
+    let mut asked = StatRequest::default();
+    asked.version = bucket.versions().then(|| version(answer.version_id()));
+    let mut copied = read::stat(bucket, to, &asked).await.map_err(Error::maybe_applied)?;
+    let told = answer.copy_object_result().and_then(|r| r.e_tag()).map(etag);
+    if told.is_some() && told != copied.etag {
+        // Somebody else wrote in between: the answer is about the copy.
+        copied.etag = told;
+    }
+    Ok(copied)
+}
+
+/// Which of the two conditions failed: the service tells only that one did.
+fn copy_refused(status: Option<u16>, request: &CopyRequest, failed: Error) -> Error {
+    match (status, &request.source_if_match) {
+        (Some(412), Some(_)) if request.condition == Condition::None => {
+            Error::new(ErrorKind::PreconditionFailed, "the source has another ETag")
+        }
+        (Some(404), _) => failed,
+        (Some(400), _) if request.source_version.is_some() && !is_too_large(&failed) => {
+            Error::new(ErrorKind::NotFound, "the source has no such version").with_source(failed)
+        }
+        _ => refused(status, &request.condition, failed),
+    }
+}
+
+/// More than one request may carry: 5 GiB on AWS.
+fn is_too_large(failed: &Error) -> bool {
+    let said = failed.message();
+    said.contains("EntityTooLarge") || (said.contains("InvalidRequest") && said.contains("larger than"))
+}
+
+async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Metadata> {
+    let mut asked = StatRequest::default();
+    asked.version = request.source_version.clone();
+    let found = read::stat(bucket, from, &asked).await?;
+    match &request.source_if_match {
+        Some(expected) if found.etag.as_ref() != Some(expected) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// A copy in parts, pinned to one version of the source.
+async fn copy_parts(
+    bucket: &Arc<Bucket>,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+) -> Result<Metadata> {
+    let found = source(bucket, from, request).await?;
+    let attributes = request.attributes.as_ref().unwrap_or(&found.attributes);
+    let user = headers::encode(&attributes.user, to, None)?;
+    let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(to.as_str());
+    let create = dress!(create, bucket, attributes, user);
+    let id = create.send().await.map_err(error)?.upload_id().unwrap_or_default().to_owned();
+    bucket.uploads.lock().expect("because no holder of the lock panics").insert(id.clone());
+    let copied = copy_into(bucket, from, to, request, &found, &id).await;
+    if copied.as_ref().is_err_and(|e| !e.may_have_been_applied()) {
+        // The first error is the one to tell; what cannot be removed is left to a clean-up.
+        let _ = abort(bucket, to.as_str(), &id).await;
+    }
+    bucket.uploads.lock().expect("because no holder of the lock panics").remove(&id);
+    copied
+}
+
+async fn copy_into(
+    bucket: &Arc<Bucket>,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+    found: &Metadata,
+    id: &str,
+) -> Result<Metadata> {
+    let pinned = found.version.as_ref().or(request.source_version.as_ref());
+    let ranges: Vec<(u64, Range<u64>)> = (0..found.size.div_ceil(PART))
+        .map(|at| (at, at * PART..((at + 1) * PART).min(found.size)))
+        .collect();
+    let copies: Vec<_> = ranges
+        .into_iter()
+        .map(|(at, range)| copy_part(bucket, from, to, pinned, found, id, at, range))
+        .collect();
+    let parts: BTreeMap<u64, Taken> =
+        stream::iter(copies).buffer_unordered(CONCURRENCY).try_collect().await?;
+    let (if_none_match, if_match) = conditions(&request.condition);
+    let complete = bucket
+        .client
+        .complete_multipart_upload()
+        .bucket(&bucket.name)
+        .key(to.as_str())
+        .upload_id(id)
+        .multipart_upload(completed(&parts))
+        .set_if_none_match(if_none_match)
+        .set_if_match(if_match);
+    let answer =
+        complete.send().await.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
+    let mut asked = StatRequest::default();
+    asked.version = bucket.versions().then(|| version(answer.version_id()));
+    read::stat(bucket, to, &asked).await.map_err(Error::maybe_applied)
+}
+
+#[allow(clippy::too_many_arguments)] // what a part of a copy is
+async fn copy_part(
+    bucket: &Bucket,
+    from: &Key,
+    to: &Key,
+    pinned: Option<&Version>,
+    found: &Metadata,
+    id: &str,
+    at: u64,
+    range: Range<u64>,
+) -> Result<(u64, Taken)> {
+    let mut copy = bucket
+        .client
+        .upload_part_copy()
+        .bucket(&bucket.name)
+        .key(to.as_str())
+        .upload_id(id)
+        .part_number(number(at)?)
+        .copy_source(copy_source(&bucket.name, from, pinned))
+        .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
+        .set_copy_source_if_match(found.etag.as_ref().map(|e| e.as_str().to_owned()));
+    if let Encryption::Customer(secret) = &bucket.config.encryption {
+        let (key, source) = (customer_key(secret), customer_key(secret));
+        copy = copy
+            .sse_customer_algorithm("AES256")
+            .sse_customer_key(key.key)
+            .sse_customer_key_md5(key.md5)
+            .copy_source_sse_customer_algorithm("AES256")
+            .copy_source_sse_customer_key(source.key)
+            .copy_source_sse_customer_key_md5(source.md5);
+    }
+    let sent = copy.send().await;
+    let answer = sent.map_err(|e| match status(&e) {
+        Some(412) => Error::new(ErrorKind::PreconditionFailed, "the source changed while it was copied"),
+        _ => error(e),
+    })?;
+    let etag = answer.copy_part_result().and_then(|r| r.e_tag()).unwrap_or_default().to_owned();
+    Ok((at, Taken { etag, len: range.end - range.start, crc: None }))
+}

@@ -1,0 +1,183 @@
+//! GET and HEAD.
+
+use std::ops::Range;
+
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream as Body;
+use aws_sdk_s3::types::ChecksumMode;
+use futures_util::stream;
+use storage_core::{
+    ByteRange, ByteStream, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result, Retry,
+    StatRequest, Version, body,
+};
+
+use crate::backend::Bucket;
+use crate::config::Encryption;
+use crate::error::{error, status};
+use crate::metadata::{of_get, of_head, unsigned};
+use crate::write::customer_key;
+
+pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> Result<Metadata> {
+    let version = request.version.as_ref();
+    let mut head = bucket
+        .client
+        .head_object()
+        .bucket(&bucket.name)
+        .key(key.as_str())
+        .set_version_id(version.map(|v| v.as_str().to_owned()));
+    if bucket.checksums {
+        head = head.checksum_mode(ChecksumMode::Enabled);
+    }
+    if let Encryption::Customer(secret) = &bucket.config.encryption {
+        let key = customer_key(secret);
+        head = head
+            .sse_customer_algorithm("AES256")
+            .sse_customer_key(key.key)
+            .sse_customer_key_md5(key.md5);
+    }
+    let answer = head.send().await.map_err(|e| of_version(status(&e), version, error(e)))?;
+    Ok(of_head(&answer, key, bucket.versions()))
+}
+
+pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> Result<ReadResponse> {
+    let version = request.version.as_ref();
+    let text = |etag: &storage_core::ETag| etag.as_str().to_owned();
+    let mut get = bucket
+        .client
+        .get_object()
+        .bucket(&bucket.name)
+        .key(key.as_str())
+        .set_version_id(version.map(|v| v.as_str().to_owned()))
+        .set_range(header(&request.range))
+        .set_if_match(request.conditions.if_match.as_ref().map(text))
+        .set_if_none_match(request.conditions.if_none_match.as_ref().map(text));
+    if bucket.checksums && request.range == ByteRange::Full {
+        get = get.checksum_mode(ChecksumMode::Enabled);
+    }
+    if let Encryption::Customer(secret) = &bucket.config.encryption {
+        let key = customer_key(secret);
+        get = get.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
+    }
+    let answer = match get.send().await {
+        Ok(answer) => answer,
+        Err(failed) => {
+            let status = status(&failed);
+            let failed: Error = error::<GetObjectError>(failed);
+            if failed.kind() == ErrorKind::RangeNotSatisfiable && may_be_empty(&request.range) {
+                return empty(bucket, key, request, failed).await;
+            }
+            return Err(of_version(status, version, failed));
+        }
+    };
+    let length = answer.content_length().map(unsigned);
+    let (range, size) = match answer.content_range() {
+        Some(told) => content_range(told)?,
+        None => {
+            let size = length.ok_or_else(|| broken("the answer tells no length"))?;
+            (0..size, size)
+        }
+    };
+    if length.is_some_and(|length| length != range.end - range.start) {
+        return Err(broken("length and range of the answer do not fit together"));
+    }
+    let metadata = of_get(&answer, size, key, bucket.versions());
+    Ok(ReadResponse::new(metadata, range, chunks(answer.body)))
+}
+
+/// The service has no range of an empty object; the contract has: offset 0 and any suffix (clause READ-3).
+async fn empty(bucket: &Bucket, key: &Key, request: &ReadRequest, refused: Error) -> Result<ReadResponse> {
+    let mut asked = StatRequest::default();
+    asked.version = request.version.clone();
+    let metadata = stat(bucket, key, &asked).await?;
+    if metadata.size > 0 {
+        return Err(refused);
+    }
+    Ok(ReadResponse::new(metadata, 0..0, body([])))
+}
+
+fn may_be_empty(range: &ByteRange) -> bool {
+    matches!(range, ByteRange::Suffix(_) | ByteRange::From(0) | ByteRange::Bounded { start: 0, .. })
+}
+
+fn header(range: &ByteRange) -> Option<String> {
+    // Services count with a sign, and refuse what lies beyond; no object does.
+    let within = |number: u64| number.min(i64::MAX as u64);
+    match *range {
+        ByteRange::From(start) => Some(format!("bytes={}-", within(start))),
+        ByteRange::Suffix(length) => Some(format!("bytes=-{}", within(length))),
+        // `Store` answers a range without bytes by itself.
+        ByteRange::Bounded { start, end } => {
+            Some(format!("bytes={}-{}", within(start), within(end.saturating_sub(1))))
+        }
+        _ => None,
+    }
+}
+
+/// `bytes 0-9/100`: the range and the size of the whole.
+fn content_range(told: &str) -> Result<(Range<u64>, u64)> {
+    let parsed = || {
+        let (range, size) = told.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        let size = size.parse().ok()?;
+        (first <= last && last < size).then(|| (first..last + 1, size))
+    };
+    parsed().ok_or_else(|| broken("the answer's Content-Range makes no sense"))
+}
+
+/// A version that is not there has codes of its own with every service, and a delete marker is no object.
+fn of_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> Error {
+    match status {
+        Some(400 | 405) if version.is_some() => {
+            Error::new(ErrorKind::NotFound, "no object of this version").with_source(failed)
+        }
+        _ => failed,
+    }
+}
+
+fn broken(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidData, message).with_retry(Retry::Backoff)
+}
+
+fn chunks(answer: Body) -> ByteStream {
+    Box::pin(stream::try_unfold(answer, |mut answer| async move {
+        match answer.next().await {
+            Some(Ok(chunk)) => Ok(Some((chunk, answer))),
+            Some(Err(failed)) => Err(body_error(&failed)),
+            None => Ok(None),
+        }
+    }))
+}
+
+fn body_error(failed: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = failed;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let cause = cause.to_string();
+    if cause.contains("checksum") {
+        return Error::new(ErrorKind::InvalidData, "the bytes do not have the checksum that the service tells")
+            .with_source(cause)
+            .with_retry(Retry::Backoff);
+    }
+    Error::new(ErrorKind::Unavailable, "the body broke off").with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{content_range, header};
+    use storage_core::ByteRange;
+
+    #[test]
+    fn ranges() {
+        assert_eq!(header(&ByteRange::new(5..10)).as_deref(), Some("bytes=5-9"));
+        assert_eq!(header(&ByteRange::new(5..)).as_deref(), Some("bytes=5-"));
+        assert_eq!(header(&ByteRange::Suffix(5)).as_deref(), Some("bytes=-5"));
+        assert_eq!(header(&ByteRange::new(0..u64::MAX)).as_deref(), Some("bytes=0-9223372036854775807"));
+        assert_eq!(header(&ByteRange::Full), None);
+        assert_eq!(content_range("bytes 5-9/100").expect("fine"), (5..10, 100));
+        for wrong in ["", "bytes */100", "bytes 9-5/100", "bytes 5-100/100", "bytes 5-9/*", "items 5-9/100"] {
+            assert!(content_range(wrong).is_err(), "{wrong}");
+        }
+    }
+}

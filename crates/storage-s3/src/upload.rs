@@ -1,0 +1,222 @@
+//! A write in parts: a multipart upload.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use storage_core::{
+    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Upload, WriteRequest,
+};
+
+use crate::backend::Bucket;
+use crate::checksum::{self, Crc64};
+use crate::config::Encryption;
+use crate::error::{error, status};
+use crate::headers;
+use crate::metadata::{etag, version};
+use crate::write::{conditions, customer_key, dress, refused};
+
+pub(crate) struct S3Upload {
+    bucket: Arc<Bucket>,
+    key: Key,
+    id: String,
+    request: WriteRequest,
+    parts: Mutex<BTreeMap<u64, Taken>>,
+}
+
+/// A part that the service has.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) etag: String,
+    pub(crate) len: u64,
+    pub(crate) crc: Option<Crc64>,
+}
+
+pub(crate) async fn start(
+    bucket: &Arc<Bucket>,
+    key: &Key,
+    request: &WriteRequest,
+) -> Result<Box<dyn Upload>> {
+    let user = headers::encode(&request.attributes.user, key, Some(&request.token))?;
+    let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
+    let mut create = dress!(create, bucket, &request.attributes, user);
+    if bucket.checksums {
+        create =
+            create.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
+    }
+    let answer = create.send().await.map_err(error)?;
+    let id = answer.upload_id().unwrap_or_default().to_owned();
+    if id.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidData, "the service named no upload").maybe_applied());
+    }
+    bucket.uploads.lock().expect("because no holder of the lock panics").insert(id.clone());
+    Ok(Box::new(S3Upload {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        id,
+        request: request.clone(),
+        parts: Mutex::default(),
+    }))
+}
+
+impl S3Upload {
+    async fn send(&self, part: Part) -> Result<()> {
+        let len = part.body.len();
+        let number = part.number;
+        let taken = send_part(&self.bucket, &self.key, &self.id, part).await?;
+        debug_assert_eq!(taken.len, len);
+        self.parts.lock().expect("because no holder of the lock panics").insert(number, taken);
+        Ok(())
+    }
+
+    async fn publish(&self, size: u64) -> Result<Metadata> {
+        if self.taken().is_empty() {
+            // The protocol has no upload without parts.
+            self.send(Part::new(0, 0, Payload::new())).await?;
+        }
+        let bucket = &self.bucket;
+        let parts = self.taken();
+        let total: u64 = parts.values().map(|part| part.len).sum();
+        let gapless = parts.keys().copied().eq(0..parts.len() as u64);
+        if total != size || !gapless {
+            let message = format!("the upload has {} parts of {total} bytes for {size}", parts.len());
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+        let (if_none_match, if_match) = conditions(&self.request.condition);
+        let mut complete = bucket
+            .client
+            .complete_multipart_upload()
+            .bucket(&bucket.name)
+            .key(self.key.as_str())
+            .upload_id(&self.id)
+            .multipart_upload(completed(&parts))
+            .set_if_none_match(if_none_match)
+            .set_if_match(if_match);
+        let whole = whole_crc(&parts);
+        if let Some(crc) = whole {
+            complete = complete
+                .checksum_crc64_nvme(crc.to_base64())
+                .checksum_type(ChecksumType::FullObject)
+                .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX));
+        }
+        if let Encryption::Customer(secret) = &bucket.config.encryption {
+            let key = customer_key(secret);
+            complete = complete
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(key.key)
+                .sse_customer_key_md5(key.md5);
+        }
+        let sent = complete.send().await;
+        let answer = sent.map_err(|e| refused(status(&e), &self.request.condition, error(e)))?;
+        self.over();
+        let mut written = Metadata::new(size);
+        written.etag = answer.e_tag().map(etag);
+        written.version = bucket.versions().then(|| version(answer.version_id()));
+        written.token = Some(self.request.token.clone());
+        written.attributes = self.request.attributes.clone();
+        written.checksums = checksum::told([
+            (Algorithm::Crc64Nvme, answer.checksum_crc64_nvme()),
+            (Algorithm::Crc32c, answer.checksum_crc32_c()),
+            (Algorithm::Sha1, answer.checksum_sha1()),
+            (Algorithm::Sha256, answer.checksum_sha256()),
+        ]);
+        Ok(written)
+    }
+
+    fn taken(&self) -> BTreeMap<u64, Taken> {
+        self.parts.lock().expect("because no holder of the lock panics").clone()
+    }
+
+    fn over(&self) {
+        self.bucket.uploads.lock().expect("because no holder of the lock panics").remove(&self.id);
+    }
+}
+
+impl Upload for S3Upload {
+    fn part(&self, part: Part) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.send(part))
+    }
+
+    fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
+        Box::pin(self.publish(size))
+    }
+
+    fn abort(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            abort(&self.bucket, self.key.as_str(), &self.id).await?;
+            self.over();
+            Ok(())
+        })
+    }
+}
+
+impl Drop for S3Upload {
+    /// From here on nobody writes to it any more: a clean-up may take it.
+    fn drop(&mut self) {
+        self.over();
+    }
+}
+
+impl fmt::Debug for S3Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Upload").field("key", &self.key).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<Taken> {
+    let len = part.body.len();
+    let crc = bucket.checksums.then(|| Crc64::of(&part.body));
+    let mut upload = bucket
+        .client
+        .upload_part()
+        .bucket(&bucket.name)
+        .key(key.as_str())
+        .upload_id(id)
+        .part_number(number(part.number)?)
+        .set_checksum_crc64_nvme(crc.map(Crc64::to_base64));
+    if let Encryption::Customer(secret) = &bucket.config.encryption {
+        let key = customer_key(secret);
+        upload =
+            upload.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
+    }
+    let upload = upload.body(ByteStream::from(part.body.into_bytes())).customize();
+    let sent = if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
+    let answer = sent.map_err(error)?;
+    Ok(Taken { etag: answer.e_tag().unwrap_or_default().to_owned(), len, crc })
+}
+
+/// Gives an upload up. One that is gone already is fine.
+pub(crate) async fn abort(bucket: &Bucket, key: &str, id: &str) -> Result<()> {
+    let sent =
+        bucket.client.abort_multipart_upload().bucket(&bucket.name).key(key).upload_id(id).send().await;
+    match sent.map_err(error) {
+        Err(failed) if failed.kind() != ErrorKind::NotFound => Err(failed),
+        _ => Ok(()),
+    }
+}
+
+/// Parts count from 1 in the protocol.
+pub(crate) fn number(part: u64) -> Result<i32> {
+    let number = part.checked_add(1).and_then(|n| i32::try_from(n).ok());
+    number.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "an upload has at most 10,000 parts"))
+}
+
+pub(crate) fn completed(parts: &BTreeMap<u64, Taken>) -> CompletedMultipartUpload {
+    let parts = parts.iter().map(|(at, part)| {
+        CompletedPart::builder()
+            .part_number(number(*at).unwrap_or(i32::MAX))
+            .e_tag(&part.etag)
+            .set_checksum_crc64_nvme(part.crc.map(Crc64::to_base64))
+            .build()
+    });
+    CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build()
+}
+
+/// The checksum of all parts one after another, where each has one.
+fn whole_crc(parts: &BTreeMap<u64, Taken>) -> Option<Crc64> {
+    let mut parts = parts.values();
+    let first = parts.next()?.crc?;
+    parts.try_fold(first, |whole, part| Some(whole.then(part.crc?, part.len)))
+}
