@@ -14,6 +14,7 @@ use storage_core::{
 
 use crate::expect::{fails, same, same_bytes};
 use crate::failure::Failure;
+use crate::wire::Line;
 
 /// A fresh store, and shorthands for what most cases do.
 #[derive(Clone, Debug)]
@@ -24,12 +25,14 @@ pub(crate) struct Context {
     pub(crate) opened: Store,
     /// What `store` can do.
     pub(crate) can: Capabilities,
+    /// In mode `wire`: the proxy, and the store behind it.
+    pub(crate) line: Option<Line>,
 }
 
 impl Context {
     pub(crate) fn new(opened: Store, store: Store) -> Self {
         let can = store.capabilities();
-        Self { store, opened, can }
+        Self { store, opened, can, line: None }
     }
 
     /// Writes with default options.

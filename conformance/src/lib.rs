@@ -11,11 +11,14 @@ mod mask;
 mod mode;
 mod needs;
 mod property;
+pub mod proxy;
 mod report;
 mod run;
 mod strangers;
 mod subject;
+mod wire;
 
 pub use case::{CaseInfo, LEVEL};
 pub use run::{cases, run};
 pub use subject::{Fixture, Subject};
+pub use wire::{Dialect, Place, Wire};

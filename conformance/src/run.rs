@@ -16,7 +16,8 @@ use crate::failure::Failure;
 use crate::mode::{MODES, Mode};
 use crate::report::{Outcome, Row};
 use crate::strangers::Strangers;
-use crate::subject::Subject;
+use crate::subject::{Fixture, Subject};
+use crate::wire::Line;
 
 /// How long a case may take. Only to turn a hang into a failure: no case measures time against it.
 const CASE_LIMIT: Duration = Duration::from_secs(120);
@@ -79,7 +80,8 @@ fn probe(subject: &Subject) -> Result<Capabilities, Failure> {
 fn plan(subject: &Subject, capabilities: &Capabilities) -> Vec<Planned> {
     let subject = Arc::new(subject.clone());
     let mut planned = Vec::new();
-    for mode in MODES.iter().filter(|mode| subject.enters(mode.name)) {
+    let entered = |mode: &&Mode| subject.enters(mode.name) && (!mode.wire || subject.wire.is_some());
+    for mode in MODES.iter().filter(entered) {
         for case in (mode.cases)().into_iter().filter(|case| subject.runs(case)) {
             planned.push(Planned::new(&subject, mode, case, capabilities));
         }
@@ -178,12 +180,12 @@ fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> R
 
 fn perform(subject: &Subject, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
     let runtime = runtime(case.threads)?;
-    let fixture = runtime.block_on(subject.open())?;
-    let opened = fixture.store()?;
+    let (fixtures, line) = runtime.block_on(open(subject, mode))?;
+    let opened = fixtures[0].store()?;
     // As a task, so that the case runs where the code of users runs.
-    let ended = runtime.block_on(runtime.spawn(among_strangers(opened, mode, case)));
+    let ended = runtime.block_on(runtime.spawn(among_strangers(opened, line, mode, case)));
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);
-    drop(fixture);
+    drop(fixtures);
     match ended {
         Ok(result) => result,
         Err(ended) => match ended.try_into_panic() {
@@ -193,11 +195,27 @@ fn perform(subject: &Subject, mode: &'static Mode, case: &'static Case) -> Resul
     }
 }
 
+/// The fixture that the case sees, and what else has to live as long; with the proxy, where the mode wants one.
+async fn open(subject: &Subject, mode: &Mode) -> Result<(Vec<Fixture>, Option<Line>), Failure> {
+    match &subject.wire {
+        Some(wire) if mode.wire => {
+            let (past, through, line) = wire.open().await?;
+            Ok((vec![past, through], Some(line)))
+        }
+        _ => Ok((vec![subject.open().await?], None)),
+    }
+}
+
 /// Runs a case; in a store below a prefix with strangers beside it, which it must not harm.
-async fn among_strangers(opened: Store, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+async fn among_strangers(
+    opened: Store,
+    line: Option<Line>,
+    mode: &'static Mode,
+    case: &'static Case,
+) -> Result<(), Failure> {
     let store = (mode.enter)(&opened)?;
     let strangers = Strangers::around(&opened, store.prefix()).await?;
-    (case.run)(Context::new(opened, store)).await?;
+    (case.run)(Context { line, ..Context::new(opened, store) }).await?;
     strangers.unharmed().await
 }
 
@@ -288,11 +306,16 @@ mod tests {
         assert_eq!(ignored.len(), planned.iter().filter(|p| expected(&p.row.case)).count());
     }
 
+    /// How many cases a subject has that does not say how to get at its wire.
+    fn without_wire() -> usize {
+        cases().iter().filter(|case| !case.name.starts_with("wire/")).count()
+    }
+
     #[test]
     fn every_case_of_a_missing_subject_is_ignored() {
         let subject = Subject::missing("nowhere", "no server");
         let planned = plan(&subject, &everything());
-        assert_eq!(planned.len(), cases().len());
+        assert_eq!(planned.len(), without_wire());
         for planned in planned {
             assert_eq!(planned.ignored(), Some("no server"), "{}", planned.row.case);
             // As with `--include-ignored`.
@@ -313,7 +336,7 @@ mod tests {
         let report = folder.path().join("report.jsonl");
         let rows =
             run_again("run::tests::a_missing_subject_stands_as_ignored_in_the_report", OWN_PROCESS, &report);
-        assert_eq!(rows.len(), cases().len());
+        assert_eq!(rows.len(), without_wire());
         for row in rows {
             assert_eq!(row["result"], "ignored", "{row}");
             assert_eq!(row["reason"], "no server", "{row}");

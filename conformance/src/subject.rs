@@ -8,6 +8,7 @@ use std::sync::Arc;
 use storage_core::{Backend, BoxFuture, Error, Opened, Pattern, Prefix, Result, Store};
 
 use crate::case::{Case, LEVEL};
+use crate::wire::Wire;
 
 type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Fixture>> + Send + Sync>;
 
@@ -27,6 +28,7 @@ pub struct Subject {
     ignored: Vec<(String, String)>,
     level: u32,
     modes: Option<Vec<String>>,
+    pub(crate) wire: Option<Wire>,
 }
 
 impl Subject {
@@ -69,7 +71,7 @@ impl Subject {
     }
 
     fn from_source(name: String, source: Source) -> Self {
-        Self { name, source, ignored: Vec::new(), level: LEVEL, modes: None }
+        Self { name, source, ignored: Vec::new(), level: LEVEL, modes: None, wire: None }
     }
 
     /// Ignores the cases whose name matches a glob, with or without the mode: `read/READ-4-*`, `prefixed/**`. For
@@ -89,6 +91,28 @@ impl Subject {
     /// Runs these modes alone: for a second server or setting of a backend that runs them all elsewhere.
     pub fn modes(mut self, modes: &[&str]) -> Self {
         self.modes = Some(modes.iter().map(|&mode| mode.to_owned()).collect());
+        self
+    }
+
+    /// Runs mode `wire` too: `wire` says where the server is and how a backend is opened through a proxy in front of it.
+    ///
+    /// ```no_run
+    /// # async fn open(_: std::net::SocketAddr, _: &str) -> storage_core::Result<Fixture> { unimplemented!() }
+    /// use storage_conformance::fault::Call;
+    /// use storage_conformance::{Dialect, Fixture, Subject, Wire};
+    ///
+    /// # let upstream = ([127, 0, 0, 1], 9000).into();
+    /// # let subject = Subject::new("x", || async { Ok(Fixture::new(storage_memory::Memory::new())) });
+    /// let dialect = Dialect::new(|request| match request.method.as_str() {
+    ///     "GET" => Some(Call::Read),
+    ///     "PUT" => Some(Call::Write),
+    ///     _ => None,
+    /// });
+    /// let wire = Wire::http(upstream, dialect, |place| async move { open(place.address, &place.name).await });
+    /// storage_conformance::run(subject.wire(wire));
+    /// ```
+    pub fn wire(mut self, wire: Wire) -> Self {
+        self.wire = Some(wire);
         self
     }
 
@@ -135,6 +159,7 @@ impl fmt::Debug for Subject {
             .field("missing", &self.why_missing())
             .field("ignored", &self.ignored)
             .field("level", &self.level)
+            .field("wire", &self.wire)
             .finish_non_exhaustive()
     }
 }

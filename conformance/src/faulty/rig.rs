@@ -32,7 +32,7 @@ impl Rig {
 
     pub(super) fn with(calm: Context, faults: FaultLayer) -> Self {
         let store = calm.store.layer(&faults).with_retry(policy()).with_timeouts(silence(PATIENCE));
-        let faulty = Context { can: store.capabilities(), store, opened: calm.opened.clone() };
+        let faulty = Context::new(calm.opened.clone(), store);
         Self { faulty, calm, faults }
     }
 
