@@ -7,6 +7,7 @@ mod expect;
 mod failure;
 pub mod fault;
 mod faulty;
+mod holder;
 mod mask;
 mod mode;
 mod needs;

@@ -34,6 +34,10 @@ pub(crate) fn cleanup(can: &Capabilities) -> Option<String> {
     declared(can.cleanup, "cleanup")
 }
 
+pub(crate) fn signed_urls(can: &Capabilities) -> Option<String> {
+    declared(can.signed_urls.is_some(), "signed_urls")
+}
+
 pub(crate) fn create_if_absent(can: &Capabilities) -> Option<String> {
     declared(can.create_if_absent.is_supported(), "create_if_absent")
 }

@@ -2,12 +2,12 @@
 //!
 //! The refusal is `Store`'s, so it is tried on every backend, with its capabilities hidden.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::TryStreamExt;
 use storage_core::{
     Change, CopyOptions, DeleteTarget, ETag, ErrorKind, FileKind, Key, ListOptions, Prefix, ReadOptions,
-    RenameOptions, StatOptions, UnixAttributes, Version, WriteOptions,
+    RenameOptions, SignRequest, SignedMethod, StatOptions, UnixAttributes, Version, WriteOptions,
 };
 
 use crate::case::Case;
@@ -22,6 +22,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("capability", "CAP-1", "conditional-deletes-are-refused", |c| Box::pin(deletes(c))),
     Case::new("capability", "CAP-1", "versions-are-refused", |c| Box::pin(versions(c))),
     Case::new("capability", "CAP-1", "updates-and-directories-are-refused", |c| Box::pin(updates(c))),
+    Case::new("capability", "CAP-1", "signing-is-refused", |c| Box::pin(signing(c))),
     Case::new("capability", "CAP-1", "what-is-declared-makes-sense", |c| Box::pin(sense(c))),
     Case::new("capability", "WRITE-4", "a-condition-that-cannot-hold-is-refused", |c| {
         Box::pin(conditions(c))
@@ -132,6 +133,15 @@ async fn updates(c: Context) -> Result<(), Failure> {
     fails("removal of a directory", bare.store.remove_dir(&directory).await, refused)?;
     same("metadata", c.stat("a").await?, before)?;
     same("a clean-up where nothing can be left", bare.store.cleanup(&Prefix::root()).await?.removed, 0)
+}
+
+async fn signing(c: Context) -> Result<(), Failure> {
+    let (bare, key) = (bare(&c), Key::new("a")?);
+    for method in SignedMethod::ALL {
+        let request = SignRequest::new(method, Duration::from_secs(60));
+        fails(method.as_str(), bare.store.presign(&key, request).await, ErrorKind::Unsupported)?;
+    }
+    Ok(())
 }
 
 async fn sense(c: Context) -> Result<(), Failure> {

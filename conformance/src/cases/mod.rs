@@ -17,6 +17,7 @@ mod publish;
 mod read;
 mod rename;
 mod scope;
+mod sign;
 mod version;
 mod walk;
 mod write;
@@ -25,7 +26,7 @@ use crate::case::Case;
 
 /// Every case that runs on an undisturbed backend.
 pub(crate) fn all() -> Vec<&'static Case> {
-    let areas: [&'static [Case]; 20] = [
+    let areas: [&'static [Case]; 21] = [
         key::CASES,
         scope::CASES,
         read::CASES,
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<&'static Case> {
         version::CASES,
         directory::CASES,
         file::CASES,
+        sign::CASES,
         error::CASES,
         cancel::CASES,
         capability::CASES,
