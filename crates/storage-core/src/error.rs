@@ -188,6 +188,7 @@ struct Inner {
     message: Cow<'static, str>,
     retry: Retry,
     may_have_been_applied: bool,
+    unreached: bool,
     scope: Scope,
     operation: Option<Operation>,
     backend: Option<Cow<'static, str>>,
@@ -205,6 +206,7 @@ impl Error {
             message: message.into(),
             retry: kind.default_retry(),
             may_have_been_applied: false,
+            unreached: false,
             scope: Scope::Operation,
             operation: None,
             backend: None,
@@ -240,6 +242,13 @@ impl Error {
     /// Takes that back: what only reads has no effect that could be in doubt.
     pub(crate) fn never_applied(mut self) -> Self {
         self.0.may_have_been_applied = false;
+        self
+    }
+
+    /// Says that no connection stood, so that nobody saw the request. A service that was never reached is given less
+    /// time than one that answered before; see [`RetryPolicy::first_contact`](crate::RetryPolicy::first_contact).
+    pub fn unreached(mut self) -> Self {
+        self.0.unreached = true;
         self
     }
 
@@ -315,6 +324,11 @@ impl Error {
     /// Whether the request may have taken effect although it failed (clause ERR-3).
     pub fn may_have_been_applied(&self) -> bool {
         self.0.may_have_been_applied
+    }
+
+    /// Whether no connection stood.
+    pub fn is_unreached(&self) -> bool {
+        self.0.unreached
     }
 
     /// Whether the operation failed or one entry of a listing.

@@ -1,5 +1,7 @@
 //! Retry by idempotency with a budget in time, and timeouts on silence (clauses ERR-3 and TIME-1).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,6 +18,9 @@ use crate::error::{Error, Retry};
 pub struct RetryPolicy {
     /// No further try starts after this long.
     pub budget: Duration,
+    /// The budget for connecting while the service was not reached once: then a wrong address is likelier than a
+    /// passing failure, and its user is waiting. A try that was begun has its own time to connect on top.
+    pub first_contact: Duration,
     /// No more tries than this in a row without progress.
     pub attempts: u32,
     /// The bound of the first wait.
@@ -28,6 +33,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             budget: Duration::from_secs(120),
+            first_contact: Duration::from_secs(4),
             attempts: 10,
             base: Duration::from_millis(100),
             cap: Duration::from_secs(20),
@@ -44,6 +50,12 @@ impl RetryPolicy {
     /// Sets the budget.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Sets the budget for connecting while the service was not reached once.
+    pub fn first_contact(mut self, budget: Duration) -> Self {
+        self.first_contact = budget;
         self
     }
 
@@ -116,10 +128,28 @@ pub(crate) enum Repeat {
     IfNotApplied,
 }
 
+/// Whether the service was ever reached. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contact(Arc<AtomicBool>);
+
+impl Contact {
+    /// Takes note of an answer, or of an error on the way to one.
+    pub(crate) fn note<T>(&self, answer: &Result<T, Error>) {
+        if !answer.as_ref().is_err_and(Error::is_unreached) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn was_made(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The state of one run of tries.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     policy: RetryPolicy,
+    contact: Contact,
     first_failure: Option<Instant>,
     made: u32,
     /// Whether one of the failed tries may have been applied: then the run may have been, however the last one failed.
@@ -127,8 +157,14 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(policy: &RetryPolicy) -> Self {
-        Self { policy: policy.clone(), first_failure: None, made: 1, in_doubt: false }
+    pub(crate) fn new(policy: &RetryPolicy, contact: &Contact) -> Self {
+        Self {
+            policy: policy.clone(),
+            contact: contact.clone(),
+            first_failure: None,
+            made: 1,
+            in_doubt: false,
+        }
     }
 
     /// How many tries were made so far.
@@ -149,7 +185,9 @@ impl Attempts {
             !error.is_retryable() || (repeat == Repeat::IfNotApplied && error.may_have_been_applied());
         let since = *self.first_failure.get_or_insert_with(Instant::now);
         let wait = self.wait(error.retry());
-        if hopeless || self.made >= self.policy.attempts || since.elapsed() + wait > self.policy.budget {
+        let never_reached = error.is_unreached() && !self.contact.was_made();
+        let budget = if never_reached { self.policy.first_contact } else { self.policy.budget };
+        if hopeless || self.made >= self.policy.attempts || since.elapsed() + wait > budget {
             let error = error.with_attempts(self.made);
             return Err(if self.in_doubt { error.maybe_applied() } else { error });
         }
@@ -172,16 +210,44 @@ impl Attempts {
 mod tests {
     use std::time::Duration;
 
-    use super::{Attempts, Repeat, RetryPolicy};
+    use super::{Attempts, Contact, Repeat, RetryPolicy};
     use crate::error::{Error, ErrorKind, Retry};
 
     fn unavailable() -> Error {
         Error::new(ErrorKind::Unavailable, "down")
     }
 
+    fn attempts(policy: &RetryPolicy) -> Attempts {
+        Attempts::new(policy, &Contact::default())
+    }
+
+    /// How long a run goes on in which no connection stands.
+    async fn unreached(contact: &Contact) -> Duration {
+        let begun = tokio::time::Instant::now();
+        let mut attempts = Attempts::new(&RetryPolicy::default().attempts(u32::MAX), contact);
+        loop {
+            contact.note(&Err::<(), _>(unavailable().unreached()));
+            match attempts.after(unavailable().unreached(), Repeat::Idempotent) {
+                Ok((wait, _)) => tokio::time::sleep(wait).await,
+                Err(_) => return begun.elapsed(),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_was_never_reached_gets_less_time() {
+        let contact = Contact::default();
+        let never = unreached(&contact).await;
+        assert!(never <= Duration::from_secs(4), "{never:?}");
+        // An error is an answer too, if it came from there.
+        contact.note(&Err::<(), _>(unavailable()));
+        let again = unreached(&contact).await;
+        assert!(again > Duration::from_secs(60), "{again:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn gives_up_after_the_attempts_and_says_how_many() {
-        let mut attempts = Attempts::new(&RetryPolicy::default().attempts(3));
+        let mut attempts = attempts(&RetryPolicy::default().attempts(3));
         assert!(attempts.after(unavailable(), Repeat::Idempotent).is_ok());
         assert!(attempts.after(unavailable(), Repeat::Idempotent).is_ok());
         let last = attempts.after(unavailable(), Repeat::Idempotent).expect_err("the third was the last");
@@ -190,14 +256,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn gives_up_when_the_wait_would_pass_the_budget() {
-        let mut attempts = Attempts::new(&RetryPolicy::default().budget(Duration::from_secs(5)));
+        let mut attempts = attempts(&RetryPolicy::default().budget(Duration::from_secs(5)));
         let slow = unavailable().with_retry(Retry::After(Duration::from_secs(6)));
         assert!(attempts.after(slow, Repeat::Idempotent).is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn waits_at_least_what_the_service_asks_for() {
-        let mut attempts = Attempts::new(&RetryPolicy::default());
+        let mut attempts = attempts(&RetryPolicy::default());
         let slow = unavailable().with_retry(Retry::After(Duration::from_secs(3)));
         let (wait, _) = attempts.after(slow, Repeat::Idempotent).expect("there is budget");
         assert!(wait >= Duration::from_secs(3));
@@ -205,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_answer_stays_a_doubt_whatever_the_next_try_says() {
-        let mut attempts = Attempts::new(&RetryPolicy::default());
+        let mut attempts = attempts(&RetryPolicy::default());
         assert!(attempts.after(unavailable().maybe_applied(), Repeat::Idempotent).is_ok());
         let gone = Error::new(ErrorKind::NotFound, "no such upload");
         let last = attempts.after(gone, Repeat::Idempotent).expect_err("not found is no reason to try again");
@@ -215,7 +281,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn repeats_a_possibly_applied_request_only_if_idempotent() {
         let lost = || unavailable().maybe_applied();
-        assert!(Attempts::new(&RetryPolicy::default()).after(lost(), Repeat::Idempotent).is_ok());
-        assert!(Attempts::new(&RetryPolicy::default()).after(lost(), Repeat::IfNotApplied).is_err());
+        assert!(attempts(&RetryPolicy::default()).after(lost(), Repeat::Idempotent).is_ok());
+        assert!(attempts(&RetryPolicy::default()).after(lost(), Repeat::IfNotApplied).is_err());
     }
 }

@@ -71,14 +71,20 @@ fn not_sent(failed: &(dyn StdError + 'static), timeout: bool, connecting: bool) 
             .with_retry(Retry::Never);
     }
     if timeout || chain.contains("timed out") || chain.contains("timeout") {
-        return Error::new(ErrorKind::TimedOut, "no connection in time").with_source(root(failed));
+        return Error::new(
+            ErrorKind::TimedOut,
+            "no connection in time; is the endpoint right, and the network up?",
+        )
+        .with_source(root(failed))
+        .unreached();
     }
     if connecting {
         return Error::new(
             ErrorKind::Unavailable,
             "no connection; is the endpoint right, and the network up?",
         )
-        .with_source(root(failed));
+        .with_source(root(failed))
+        .unreached();
     }
     Error::new(ErrorKind::Unavailable, "the connection broke").with_source(root(failed)).maybe_applied()
 }

@@ -9,7 +9,7 @@ use crate::backend::Target;
 use crate::error::{Error, ErrorKind, Operation, Result, Retry};
 use crate::key::{Key, Prefix};
 use crate::options::{Change, CleanupReport, DeleteTarget};
-use crate::retry::{Attempts, Repeat};
+use crate::retry::Repeat;
 
 /// Delete requests side by side.
 const DELETE_CONCURRENCY: usize = 8;
@@ -53,7 +53,7 @@ impl Store {
                 Err(error) => Some(Err(error)),
             });
         }
-        let mut attempts = Attempts::new(&self.shared.retry);
+        let mut attempts = self.attempts();
         let mut in_doubt = vec![false; targets.len()];
         while !open.is_empty() {
             let (places, sent): (Vec<usize>, Vec<DeleteTarget>) = open.drain(..).unzip();
@@ -101,7 +101,7 @@ impl Store {
     }
 
     async fn delete_once(&self, targets: &[DeleteTarget]) -> Vec<Result<()>> {
-        let answer = super::within(self.silence(), self.backend().delete(targets)).await;
+        let answer = self.within(self.silence(), self.backend().delete(targets)).await;
         match answer {
             Ok(results) if results.len() == targets.len() => results,
             Ok(results) => {
@@ -227,5 +227,6 @@ fn again(error: &Error) -> Error {
         Some(source) => copy.with_source(source.to_string()),
         None => copy,
     };
+    let copy = if error.is_unreached() { copy.unreached() } else { copy };
     if error.may_have_been_applied() { copy.maybe_applied() } else { copy }
 }

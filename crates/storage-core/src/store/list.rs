@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Operation, Result, Scope};
 use crate::key::Prefix;
 use crate::options::{Directory, Entry, ListOptions, ListRequest, Object};
 use crate::pattern::Pattern;
-use crate::retry::{Attempts, Repeat};
+use crate::retry::Repeat;
 
 /// Entries of a listing as a stream.
 ///
@@ -213,9 +213,9 @@ impl Pages {
     }
 
     async fn fetch(&mut self) -> Result<Page> {
-        let mut attempts = Attempts::new(&self.store.shared.retry);
+        let mut attempts = self.store.attempts();
         loop {
-            match super::within(self.store.silence(), self.lister.next_page()).await {
+            match self.store.within(self.store.silence(), self.lister.next_page()).await {
                 Ok(page) => return Ok(page),
                 Err(error) => {
                     self.store.pause(Operation::List, &mut attempts, error, Repeat::Idempotent).await?;

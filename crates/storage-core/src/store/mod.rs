@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{Key, Prefix};
 use crate::layer::Layer;
 use crate::progress::{Event, Progress, Silent};
-use crate::retry::{Attempts, Repeat, RetryPolicy, Timeouts};
+use crate::retry::{Attempts, Contact, Repeat, RetryPolicy, Timeouts};
 
 pub use list::Listing;
 pub use read::ReadOutcome;
@@ -64,6 +64,7 @@ struct Shared {
     retry: RetryPolicy,
     timeouts: Timeouts,
     progress: Arc<dyn Progress>,
+    contact: Contact,
 }
 
 impl Store {
@@ -81,6 +82,7 @@ impl Store {
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             progress: Arc::new(Silent),
+            contact: Contact::default(),
         };
         Self { shared: Arc::new(shared), prefix: Prefix::root() }
     }
@@ -175,14 +177,36 @@ impl Store {
         limit: Option<Duration>,
         mut request: impl FnMut() -> BoxFuture<'a, Result<T>> + Send,
     ) -> Result<T> {
-        let mut attempts = Attempts::new(&self.shared.retry);
+        let mut attempts = self.attempts();
         loop {
-            let error = match within(limit, request()).await {
+            let error = match self.within(limit, request()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             self.pause(operation, &mut attempts, error, repeat).await?;
         }
+    }
+
+    /// A new run of tries.
+    fn attempts(&self) -> Attempts {
+        Attempts::new(&self.shared.retry, &self.shared.contact)
+    }
+
+    /// Gives a request this long. One that was cut off may have been applied.
+    async fn within<T>(
+        &self,
+        limit: Option<Duration>,
+        request: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let answer = match limit {
+            None => request.await,
+            Some(limit) => tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+                let message = format!("no answer within {limit:?}");
+                Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
+            }),
+        };
+        self.shared.contact.note(&answer);
+        answer
     }
 
     /// Waits before the next try, or gives the error back.
@@ -210,17 +234,5 @@ impl fmt::Debug for Store {
             .field("backend", &self.shared.backend)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-/// Gives `future` this long. A request cut off may have been applied.
-async fn within<T>(limit: Option<Duration>, future: impl Future<Output = Result<T>> + Send) -> Result<T> {
-    let Some(limit) = limit else { return future.await };
-    match tokio::time::timeout(limit, future).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let message = format!("no answer within {limit:?}");
-            Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
-        }
     }
 }

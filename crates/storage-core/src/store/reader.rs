@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use super::{Store, within};
+use super::Store;
 use crate::backend::{ByteStream, ReadResponse};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
@@ -114,7 +114,7 @@ impl Store {
             store: self.clone(),
             name: key.clone(),
             key: full,
-            attempts: Attempts::new(&self.shared.retry),
+            attempts: self.attempts(),
             metadata: metadata.clone(),
             position: range.start,
             end: range.end,
@@ -204,16 +204,17 @@ impl Body {
                 self.body.insert(body)
             }
         };
-        within(self.store.silence(), async {
-            loop {
-                match body.next().await.transpose()? {
-                    // An empty chunk is no progress; who sends them for ever is silent.
-                    Some(chunk) if chunk.is_empty() => tokio::task::yield_now().await,
-                    chunk => return Ok(chunk),
+        self.store
+            .within(self.store.silence(), async {
+                loop {
+                    match body.next().await.transpose()? {
+                        // An empty chunk is no progress; who sends them for ever is silent.
+                        Some(chunk) if chunk.is_empty() => tokio::task::yield_now().await,
+                        chunk => return Ok(chunk),
+                    }
                 }
-            }
-        })
-        .await
+            })
+            .await
     }
 
     fn take(&mut self, chunk: Bytes) -> Result<Bytes> {
@@ -248,7 +249,8 @@ impl Body {
         if request.conditions.if_match.is_none() && request.version.is_none() {
             return Err(Error::unsupported("the body broke off, and the store names no version to resume"));
         }
-        let response = within(self.store.silence(), self.store.backend().read(&self.key, &request)).await;
+        let response =
+            self.store.within(self.store.silence(), self.store.backend().read(&self.key, &request)).await;
         let response = response.map_err(changed_if_gone)?;
         verify_opening(&request, &response).map_err(changed_if_gone)?;
         let same =

@@ -1,0 +1,414 @@
+//! What goes wrong before a service works, as its user reads it: one line that says what to do, soon, without secrets.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use storage_conformance::proxy::{Answer, Fault, Plan, Proxy, Rule};
+use storage_core::{
+    Error, ErrorKind, Options, ReadOptions, Registry, StatOptions, Store, Timeouts, WriteOptions,
+};
+use storage_s3::{Config, Credentials, PROVIDER, S3};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::run::{NOWHERE, Outcome, Place, body, key, on, test};
+use crate::support::{CEPH, SEAWEEDFS, config};
+use crate::tls;
+
+/// Nobody waits longer than this for the news that nothing works.
+const SOON: Duration = Duration::from_secs(15);
+const SECRET: &str = "hunter2hunter2";
+const TOKEN: &str = "tokentokentoken";
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        on(SEAWEEDFS, "errors/wrong-access-key", wrong_access_key),
+        on(SEAWEEDFS, "errors/wrong-secret", wrong_secret),
+        on(CEPH, "errors/wrong-secret-on-ceph", wrong_secret),
+        on(CEPH, "errors/wrong-access-key-on-ceph", wrong_access_key),
+        on(SEAWEEDFS, "errors/missing-bucket", missing_bucket),
+        on(CEPH, "errors/missing-bucket-on-ceph", missing_bucket),
+        on(SEAWEEDFS, "errors/a-reader-cannot-write", reader),
+        test("errors/closed-port", closed_port),
+        test("errors/black-hole", black_hole),
+        test("errors/a-server-that-never-answers", silent),
+        test("errors/no-such-host", no_such_host),
+        test("errors/untrusted-certificate", untrusted),
+        on(SEAWEEDFS, "errors/certificate-of-ca-file", trusted),
+        test("errors/ca-file-that-is-none", ca_file),
+        test("errors/no-tls-where-tls-is-asked-for", no_tls),
+        test("errors/endpoint-that-is-a-web-site", web_site),
+        test("errors/endpoint-that-is-no-url", no_url),
+        test("errors/clock", clock),
+        test("errors/expired-token", expired),
+        test("errors/wrong-region", region),
+        test("errors/wrong-region-of-a-signature", region_of_signature),
+        test("errors/no-credentials", no_credentials),
+        test("errors/no-such-profile", no_profile),
+    ]
+}
+
+fn settings(endpoint: &str) -> Config {
+    let (id, secret, token) = ("AKIAEXAMPLE".to_owned(), SECRET.into(), Some(TOKEN.into()));
+    Config::new("bucket").endpoint(endpoint).credentials(Credentials::Keys { id, secret, token })
+}
+
+async fn open(config: Config) -> Store {
+    Store::new(S3::open(config).await.expect("a store"))
+}
+
+/// Fails soon, in one line, with this kind and these words in it, whatever is asked for.
+async fn fails(store: &Store, kind: ErrorKind, words: &[&str]) -> Error {
+    let begun = Instant::now();
+    let read = store.read(&key("k"), ReadOptions::new()).await.map(drop).expect_err("no success");
+    check(&read, begun.elapsed(), kind, words);
+    let begun = Instant::now();
+    let write = store.write(&key("k"), "x", WriteOptions::new()).await.map(drop).expect_err("no success");
+    check(&write, begun.elapsed(), kind, words);
+    assert!(!write.may_have_been_applied(), "{write}");
+    let begun = Instant::now();
+    let deleted = store.delete_all([key("a"), key("b")].map(storage_core::DeleteTarget::new)).await;
+    for (_, result) in deleted {
+        check(&result.expect_err("no success"), begun.elapsed(), kind, words);
+    }
+    read
+}
+
+fn check(error: &Error, took: Duration, kind: ErrorKind, words: &[&str]) {
+    let line = error.to_string();
+    println!("{:>5.1} s  {line}", took.as_secs_f64());
+    assert_eq!(error.kind(), kind, "{line}");
+    for word in words {
+        assert!(line.contains(word), "no `{word}` in: {line}");
+    }
+    assert!(took < SOON, "{took:?}: {line}");
+    assert!(!line.contains('\n'), "{line}");
+    assert!(line.len() < 400, "{line}");
+    let mut shown = format!("{line} {error:?} {error:#?}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        shown.push_str(&format!(" {cause} {cause:?}"));
+        source = cause.source();
+    }
+    for secret in [SECRET, TOKEN, "SKTEST", "X-Amz-Signature", "Signature="] {
+        assert!(!shown.contains(secret), "`{secret}` in: {shown}");
+    }
+}
+
+async fn wrong_access_key(endpoint: String) -> Outcome {
+    let store = open(settings(&endpoint)).await;
+    let without_token = Credentials::Keys { id: "AKIAEXAMPLE".into(), secret: SECRET.into(), token: None };
+    fails(&store, ErrorKind::Unauthenticated, &["access key"]).await;
+    let store = open(settings(&endpoint).credentials(without_token)).await;
+    fails(&store, ErrorKind::Unauthenticated, &["access key"]).await;
+    Ok(())
+}
+
+async fn wrong_secret(endpoint: String) -> Outcome {
+    Place::new(&endpoint).await;
+    let wrong = Credentials::Keys { id: "AKTEST".into(), secret: SECRET.into(), token: None };
+    let store = open(config("haul", &endpoint).credentials(wrong)).await;
+    fails(&store, ErrorKind::Unauthenticated, &["secret", "wrong"]).await;
+    // The answer to a HEAD has no body that could tell which.
+    let stat = store.stat(&key("k"), StatOptions::new()).await.expect_err("no success");
+    check(&stat, Duration::ZERO, ErrorKind::PermissionDenied, &["403"]);
+    Ok(())
+}
+
+async fn missing_bucket(endpoint: String) -> Outcome {
+    let store = open(config("haul-no-such-bucket", &endpoint)).await;
+    let begun = Instant::now();
+    let read = store.read(&key("k"), ReadOptions::new()).await.expect_err("no success");
+    check(&read, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
+    let write = store.write(&key("k"), "x", WriteOptions::new()).await.expect_err("no success");
+    check(&write, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
+    let deleted = store.delete(storage_core::DeleteTarget::new(key("k"))).await.expect_err("no success");
+    check(&deleted, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
+    Ok(())
+}
+
+async fn reader(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    place.store(|c| c).await?.write(&key("k"), "x", WriteOptions::new()).await?;
+    let keys = Credentials::Keys { id: "AKREAD".into(), secret: "SKREAD".into(), token: None };
+    let store = place.store(|c| c.credentials(keys)).await?;
+    assert_eq!(&store.read(&key("k"), ReadOptions::new()).await?.bytes[..], b"x");
+    let denied = ErrorKind::PermissionDenied;
+    let begun = Instant::now();
+    let write = store.write(&key("k"), "y", WriteOptions::new()).await.expect_err("no success");
+    check(&write, begun.elapsed(), denied, &["AccessDenied"]);
+    let large = store.write(&key("k"), body(9 << 20), WriteOptions::new()).await.expect_err("no success");
+    check(&large, begun.elapsed(), denied, &["AccessDenied"]);
+    let copy =
+        store.copy(&key("k"), &key("l"), storage_core::CopyOptions::new()).await.expect_err("no success");
+    check(&copy, begun.elapsed(), denied, &["AccessDenied"]);
+    let deleted = store.delete(storage_core::DeleteTarget::new(key("k"))).await.expect_err("no success");
+    check(&deleted, begun.elapsed(), denied, &["AccessDenied"]);
+    // SeaweedFS has 200 and an error for each key.
+    let many = [key("k"), key("l"), key("m")].map(storage_core::DeleteTarget::new);
+    for (_, result) in store.delete_all(many).await {
+        check(&result.expect_err("no success"), begun.elapsed(), denied, &["AccessDenied"]);
+    }
+    assert_eq!(&store.read(&key("k"), ReadOptions::new()).await?.bytes[..], b"x");
+    Ok(())
+}
+
+async fn closed_port() -> Outcome {
+    // Bound once, so that nobody else has it, and closed again.
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    drop(listener);
+    let store = open(settings(&format!("http://{address}"))).await;
+    fails(&store, ErrorKind::Unavailable, &["no connection", "endpoint", "refused"]).await;
+    Ok(())
+}
+
+/// A listener whose queue is full drops what comes, as a firewall does.
+async fn black_hole() -> Outcome {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind("127.0.0.1:0".parse()?)?;
+    let listener = socket.listen(0)?;
+    let address = listener.local_addr()?;
+    let connect = || TcpStream::connect(address);
+    let mut queue = Vec::new();
+    while let Ok(connected) = tokio::time::timeout(Duration::from_millis(300), connect()).await {
+        queue.push(connected?);
+        assert!(queue.len() < 100, "the queue takes everybody");
+    }
+    let store = open(settings(&format!("http://{address}"))).await;
+    let begun = Instant::now();
+    let read = store.read(&key("k"), ReadOptions::new()).await.expect_err("no success");
+    check(&read, begun.elapsed(), ErrorKind::TimedOut, &["no connection", "endpoint"]);
+    let begun = Instant::now();
+    let write = store.write(&key("k"), "x", WriteOptions::new()).await.expect_err("no success");
+    check(&write, begun.elapsed(), ErrorKind::TimedOut, &["no connection", "endpoint"]);
+    assert!(!write.may_have_been_applied(), "{write}");
+    Ok(())
+}
+
+/// A connection stands, so that only silence tells: its limit is the user's.
+async fn silent() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let store = open(settings(&format!("http://{}", listener.local_addr()?))).await;
+    let timeouts = Timeouts::default().silence(Duration::from_millis(300));
+    let retry = storage_core::RetryPolicy::default().attempts(2);
+    let store = store.with_timeouts(timeouts).with_retry(retry);
+    let begun = Instant::now();
+    let read = store.read(&key("k"), ReadOptions::new()).await.expect_err("no success");
+    check(&read, begun.elapsed(), ErrorKind::TimedOut, &["no answer within 300ms", "2 attempts"]);
+    let write = store.write(&key("k"), "x", WriteOptions::new()).await.expect_err("no success");
+    check(&write, begun.elapsed(), ErrorKind::TimedOut, &["no answer"]);
+    assert!(write.may_have_been_applied(), "{write}");
+    Ok(())
+}
+
+async fn no_such_host() -> Outcome {
+    let store = open(settings("http://nowhere.invalid")).await;
+    fails(&store, ErrorKind::Unavailable, &["no connection", "endpoint"]).await;
+    Ok(())
+}
+
+async fn untrusted() -> Outcome {
+    let front = tls::front(NOWHERE).await;
+    let store = open(settings(&format!("https://localhost:{}", front.port()))).await;
+    fails(&store, ErrorKind::Unavailable, &["certificate", "`ca_file`"]).await;
+    Ok(())
+}
+
+/// Behind TLS bodies are not signed: every way of writing is tried.
+async fn trusted(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let server: SocketAddr = endpoint.trim_start_matches("http://").parse()?;
+    let front = tls::front(server).await;
+    let store = place
+        .at(&format!("https://localhost:{}", front.port()), |c| c.ca_file(tls::file("authority.pem")))
+        .await?;
+    let large = body(12 << 20);
+    for content in [Vec::new(), body(1000), large] {
+        store.write(&key("k"), content.clone(), WriteOptions::new()).await?;
+        assert!(store.read(&key("k"), ReadOptions::new()).await?.bytes == content, "{}", content.len());
+    }
+    store.copy(&key("k"), &key("l"), storage_core::CopyOptions::new()).await?;
+    store.delete_all([key("k"), key("l")].map(storage_core::DeleteTarget::new)).await;
+    Ok(())
+}
+
+async fn ca_file() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (empty, broken) = (folder.path().join("empty.pem"), folder.path().join("broken.pem"));
+    std::fs::write(&empty, "")?;
+    std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")?;
+    for (path, words) in [
+        (folder.path().join("none.pem"), "cannot be read"),
+        (folder.path().to_owned(), "cannot be read"),
+        (empty, "holds no PEM certificate"),
+        (broken, "cannot be used"),
+    ] {
+        let opened = S3::open(settings("https://localhost").ca_file(&path)).await;
+        let error = opened.map(drop).expect_err("no success");
+        check(
+            &error,
+            Duration::ZERO,
+            ErrorKind::InvalidConfig,
+            &["`ca_file`", &path.to_string_lossy(), words],
+        );
+    }
+    Ok(())
+}
+
+/// Always the same answer, whatever is asked.
+async fn server(answer: &'static str) -> Result<SocketAddr, std::io::Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = client.read(&mut [0; 4096]).await;
+                let _ = client.write_all(answer.as_bytes()).await;
+                let _ = client.shutdown().await;
+            });
+        }
+    });
+    Ok(address)
+}
+
+async fn no_tls() -> Outcome {
+    let address = server("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await?;
+    let store = open(settings(&format!("https://{address}"))).await;
+    fails(&store, ErrorKind::Unavailable, &["no connection", "endpoint"]).await;
+    Ok(())
+}
+
+async fn web_site() -> Outcome {
+    let html = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><p>to our site</body></html>";
+    for (status, kind) in [(200, ErrorKind::InvalidData), (404, ErrorKind::NotFound), (405, ErrorKind::Other)]
+    {
+        let proxy = answers(Answer::new(status).header("content-type", "text/html").body(html));
+        let store = open(settings(&format!("http://{}", proxy.address()))).await;
+        let begun = Instant::now();
+        let mut listing = store.list(&storage_core::Prefix::root(), storage_core::ListOptions::new());
+        let listed = futures_util::StreamExt::next(&mut listing).await;
+        let listed = listed.expect("an entry or an error").expect_err("no success");
+        check(&listed, begun.elapsed(), kind, &["endpoint"]);
+    }
+    Ok(())
+}
+
+async fn no_url() -> Outcome {
+    for endpoint in [
+        "localhost:9000",
+        "https://",
+        "ftp://host",
+        "",
+        "http://us er",
+        "http://host:port",
+        "https://key:hunter2hunter2@host/",
+    ] {
+        let opened = S3::open(settings(endpoint)).await.map(drop);
+        let error = opened.expect_err(endpoint);
+        check(&error, Duration::ZERO, ErrorKind::InvalidConfig, &["`endpoint`", "https://"]);
+    }
+    Ok(())
+}
+
+/// Everything is answered like this.
+fn answers(answer: Answer) -> Proxy {
+    let proxy = Proxy::http(NOWHERE).expect("a port");
+    proxy.set(Plan::new().rule(Rule::new(Fault::Answer(answer))));
+    proxy
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Answer {
+    Answer::new(status).body(format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+}
+
+async fn clock() -> Outcome {
+    let message = "The difference between the request time and the current time is too large.";
+    let proxy = answers(refusal(403, "RequestTimeTooSkewed", message));
+    let store = open(settings(&format!("http://{}", proxy.address()))).await;
+    fails(&store, ErrorKind::Unauthenticated, &["the clock of this machine is wrong", message]).await;
+    Ok(())
+}
+
+async fn expired() -> Outcome {
+    let proxy = answers(refusal(400, "ExpiredToken", "The provided token has expired."));
+    let store = open(settings(&format!("http://{}", proxy.address()))).await;
+    fails(&store, ErrorKind::Unauthenticated, &["the credentials have expired; get new ones"]).await;
+    Ok(())
+}
+
+async fn region() -> Outcome {
+    let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
+    let answer = refusal(301, "PermanentRedirect", message).header("x-amz-bucket-region", "eu-west-3");
+    let proxy = answers(answer);
+    let store = open(settings(&format!("http://{}", proxy.address()))).await;
+    fails(&store, ErrorKind::InvalidConfig, &["`region=eu-west-3`"]).await;
+    // A HEAD has no body, and the header alone tells.
+    let stat = store.stat(&key("k"), StatOptions::new()).await.expect_err("no success");
+    check(&stat, Duration::ZERO, ErrorKind::InvalidConfig, &["`region=eu-west-3`"]);
+    Ok(())
+}
+
+async fn region_of_signature() -> Outcome {
+    let message =
+        "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-3'";
+    let proxy = answers(
+        Answer::new(400)
+            .header("x-amz-bucket-region", "eu-west-3")
+            .body(format!("<Error><Code>AuthorizationHeaderMalformed</Code><Message>{message}</Message><Region>eu-west-3</Region></Error>")),
+    );
+    let store = open(settings(&format!("http://{}", proxy.address()))).await;
+    fails(&store, ErrorKind::InvalidConfig, &["`region=eu-west-3`"]).await;
+    Ok(())
+}
+
+/// A program of its own, since the environment is the whole process's.
+fn alone(test: &str) -> Result<Option<String>, libtest_mimic::Failed> {
+    const INSIDE: &str = "HAUL_TEST_ALONE";
+    if std::env::var_os(INSIDE).is_some() {
+        return Ok(None);
+    }
+    let home = tempfile::tempdir()?;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.env_clear().env("HOME", home.path()).env(INSIDE, "1").args(["--exact", "--nocapture", test]);
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() { Ok(Some(said)) } else { Err(said.into()) }
+}
+
+async fn no_credentials() -> Outcome {
+    if let Some(said) = alone("errors/no-credentials")? {
+        println!("{said}");
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let store = open(Config::new("bucket").endpoint(format!("http://{NOWHERE}"))).await;
+    println!("opened after {:?}", begun.elapsed());
+    fails(
+        &store,
+        ErrorKind::Unauthenticated,
+        &["no usable credentials", "AWS_ACCESS_KEY_ID", "`anonymous=true`"],
+    )
+    .await;
+    Ok(())
+}
+
+async fn no_profile() -> Outcome {
+    if let Some(said) = alone("errors/no-such-profile")? {
+        println!("{said}");
+        return Ok(());
+    }
+    let options = Options::new().set("profile", "nobody").set("endpoint", format!("http://{NOWHERE}"));
+    let opened = Registry::new([PROVIDER]).open("s3://bucket", options).await;
+    let store = match opened {
+        Ok(store) => store,
+        Err(error) => {
+            check(&error, Duration::ZERO, ErrorKind::InvalidConfig, &["nobody"]);
+            return Ok(());
+        }
+    };
+    fails(&store, ErrorKind::Unauthenticated, &["nobody"]).await;
+    Ok(())
+}

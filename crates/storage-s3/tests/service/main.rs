@@ -1,0 +1,15 @@
+//! What the suite does not see: the service's own settings, its errors, and what each operation costs in requests.
+
+#[allow(dead_code)] // each test takes what it needs
+#[path = "../support/mod.rs"]
+mod support;
+
+mod errors;
+mod run;
+mod tls;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run::all([errors::tests()].into_iter().flatten())
+}
