@@ -5,7 +5,8 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -14,6 +15,9 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Credentials};
@@ -39,15 +43,22 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile.build())
         .or_else(Region::new("us-east-1"));
+    let region = region.region().await;
+    let http_client = http_client(config)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(config)?)
-        .region(region)
+        .http_client(http_client.clone())
+        .region(region.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(config.connect_timeout))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     loader = match &config.credentials {
         Credentials::Chain => loader,
-        Credentials::Profile(name) => loader.profile_name(name),
+        Credentials::Profile(name) => {
+            // The vendor's chain would take keys of the environment before those of a profile that was asked for.
+            let settings = ProviderConfig::default().with_http_client(http_client).with_region(region);
+            let profile = ProfileFileCredentialsProvider::builder().configure(&settings).profile_name(name);
+            loader.profile_name(name).credentials_provider(profile.build())
+        }
         Credentials::Anonymous => loader.no_credentials(),
         Credentials::Keys { id, secret, token } => {
             let token = token.as_ref().map(|t| t.reveal().to_owned());
@@ -86,6 +97,14 @@ fn http_client(config: &Config) -> Result<SharedHttpClient> {
     if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
         return Err(wrong(format!("`ca_file` {} holds no PEM certificate", path.display())));
     }
+    // The vendor's client panics at what it cannot take.
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let cannot =
+            |why: String| wrong(format!("`ca_file` {} cannot be used", path.display())).with_source(why);
+        let certificate = certificate.map_err(|e| cannot(e.to_string()))?;
+        roots.add(certificate).map_err(|e| cannot(e.to_string()))?;
+    }
     let trust = TrustStore::default().with_pem_certificate(pem);
     let context = TlsContext::builder()
         .with_trust_store(trust)
@@ -95,7 +114,10 @@ fn http_client(config: &Config) -> Result<SharedHttpClient> {
 }
 
 fn check_endpoint(url: &str) -> Result<()> {
-    if (url.starts_with("http://") || url.starts_with("https://")) && !host(url).is_empty() {
+    // With a user or a query it would hold secrets, and be no place to put paths behind.
+    let fine = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '\\');
+    let has_scheme = url.starts_with("http://") || url.starts_with("https://");
+    if has_scheme && url.chars().all(fine) && !host(url).is_empty() && has_port_or_none(url) {
         return Ok(());
     }
     let message = "option `endpoint` is a URL such as `https://s3.example.org`";
@@ -103,9 +125,20 @@ fn check_endpoint(url: &str) -> Result<()> {
 }
 
 fn host(url: &str) -> &str {
+    split(url).0
+}
+
+fn has_port_or_none(url: &str) -> bool {
+    split(url).1.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// Host and port of a URL. The colons of an address of version 6 stand in brackets.
+fn split(url: &str) -> (&str, Option<&str>) {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or("");
-    let host = authority.rsplit('@').next().unwrap_or("");
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +149,13 @@ mod tests {
     fn endpoints() {
         assert_eq!(host("https://s3.eu-west-1.amazonaws.com/x"), "s3.eu-west-1.amazonaws.com");
         assert_eq!(host("http://127.0.0.1:9000"), "127.0.0.1");
+        assert_eq!(host("http://[::1]:9000"), "[::1]");
+        assert_eq!(host("http://[::1]"), "[::1]");
         assert!(check_endpoint("http://localhost").is_ok());
+        assert!(check_endpoint("https://[::1]:9000/base").is_ok());
+        for wrong in ["http://h:x", "http://h:99999", "https://id:secret@h", "http://h h", "http://h?x=y"] {
+            assert!(check_endpoint(wrong).is_err(), "{wrong}");
+        }
         assert!(check_endpoint("localhost:9000").is_err());
         assert!(check_endpoint("https://").is_err());
     }

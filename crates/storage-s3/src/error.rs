@@ -35,6 +35,10 @@ where
             let response = service.raw();
             let status = response.status().as_u16();
             let said = service.err();
+            if is_page(response) && matches!(status, 200..=299 | 404 | 405) {
+                let message = "what answers is a web site and no S3 service; is the endpoint right?";
+                return Error::new(ErrorKind::InvalidConfig, message);
+            }
             let header = |name: &str| response.headers().get(name);
             let error = answered(status, said.code(), said.message(), header("x-amz-bucket-region"));
             match header("retry-after").and_then(|seconds| seconds.parse().ok()) {
@@ -46,6 +50,20 @@ where
         }
         _ => Error::new(ErrorKind::Other, "the request failed").with_source(root(&failed)).maybe_applied(),
     }
+}
+
+/// Whether people are meant to read the answer.
+fn is_page(response: &HttpResponse) -> bool {
+    let body = response.body().bytes().unwrap_or_default();
+    let start: Vec<u8> = body.trim_ascii_start().iter().take(14).map(u8::to_ascii_lowercase).collect();
+    start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
+}
+
+/// A success that lacks what every answer of the service has. It is somebody else's, such as the page on which a
+/// network asks its guests to log in.
+pub(crate) fn not_from_service() -> Error {
+    let message = "what answered is no S3 service: it names no ETag; is the endpoint right?";
+    Error::new(ErrorKind::InvalidConfig, message).maybe_applied()
 }
 
 /// The HTTP status of an answer, if there was one.
@@ -70,7 +88,8 @@ fn not_sent(failed: &(dyn StdError + 'static), timeout: bool, connecting: bool) 
             .with_source(root(failed))
             .with_retry(Retry::Never);
     }
-    if timeout || chain.contains("timed out") || chain.contains("timeout") {
+    let late = timeout || chain.contains("timed out") || chain.contains("timeout");
+    if late && connecting {
         return Error::new(
             ErrorKind::TimedOut,
             "no connection in time; is the endpoint right, and the network up?",
@@ -86,7 +105,8 @@ fn not_sent(failed: &(dyn StdError + 'static), timeout: bool, connecting: bool) 
         .with_source(root(failed))
         .unreached();
     }
-    Error::new(ErrorKind::Unavailable, "the connection broke").with_source(root(failed)).maybe_applied()
+    let kind = if late { ErrorKind::TimedOut } else { ErrorKind::Unavailable };
+    Error::new(kind, "the connection broke").with_source(root(failed)).maybe_applied()
 }
 
 fn without_credentials(failed: &(dyn StdError + 'static)) -> bool {
@@ -194,13 +214,13 @@ fn said(status: u16, code: &str, message: Option<&str>) -> String {
     }
 }
 
-/// The innermost cause, by its words alone: the vendor's types hold the request.
+/// The innermost cause, by its words alone: the vendor's types hold the request. One line: some tell a whole list.
 fn root(failed: &(dyn StdError + 'static)) -> String {
     let mut cause = failed;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    cause.to_string().lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
 }
 
 fn text(failed: &(dyn StdError + 'static)) -> String {

@@ -13,7 +13,7 @@ use storage_core::{
 
 use crate::backend::Bucket;
 use crate::config::Encryption;
-use crate::error::{error, status};
+use crate::error::{error, not_from_service, status};
 use crate::metadata::{of_get, of_head, unsigned};
 use crate::write::customer_key;
 
@@ -33,6 +33,9 @@ pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> R
         head = head.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
     let answer = head.send().await.map_err(|e| of_version(status(&e), version, error(e)))?;
+    if answer.e_tag().is_none() {
+        return Err(not_from_service());
+    }
     Ok(of_head(&answer, key, bucket.versions()))
 }
 
@@ -66,6 +69,9 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
             return Err(of_version(status, version, failed));
         }
     };
+    if answer.e_tag().is_none() {
+        return Err(not_from_service());
+    }
     let length = answer.content_length().map(unsigned);
     let (range, size) = match answer.content_range() {
         Some(told) => content_range(told)?,

@@ -14,7 +14,7 @@ use storage_core::{
 use crate::backend::Bucket;
 use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
-use crate::error::{error, status};
+use crate::error::{error, not_from_service, status};
 use crate::metadata::{etag, version};
 use crate::write::{conditions, customer_key, dress, refused};
 use crate::{headers, read};
@@ -191,7 +191,8 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
     let sent =
         if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
     let answer = sent.map_err(error)?;
-    Ok(Taken { etag: answer.e_tag().unwrap_or_default().to_owned(), len, crc })
+    let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
+    Ok(Taken { etag, len, crc })
 }
 
 /// Gives an upload up. One that is gone already is fine.

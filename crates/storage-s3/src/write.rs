@@ -9,7 +9,7 @@ use storage_core::{
 
 use crate::backend::Bucket;
 use crate::checksum::{self, Crc64};
-use crate::error::{NO_BUCKET, error, status};
+use crate::error::{NO_BUCKET, error, not_from_service, status};
 use crate::headers;
 use crate::metadata::{etag, version};
 
@@ -79,8 +79,9 @@ pub(crate) async fn write(
     let put = put.body(ByteStream::from(body.into_bytes())).customize();
     let sent = if bucket.is_tls { put.disable_payload_signing().send().await } else { put.send().await };
     let answer = sent.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
+    let Some(told) = answer.e_tag() else { return Err(not_from_service()) };
     let mut written = Metadata::new(size);
-    written.etag = answer.e_tag().map(etag);
+    written.etag = Some(etag(told));
     written.version = bucket.versions().then(|| version(answer.version_id()));
     written.token = Some(request.token.clone());
     written.attributes = request.attributes.clone();

@@ -5,11 +5,13 @@
 mod support;
 
 mod errors;
+mod race;
+mod requests;
 mod run;
 mod tls;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    run::all([errors::tests()].into_iter().flatten())
+    run::all([errors::tests(), race::tests(), requests::tests()].into_iter().flatten())
 }
