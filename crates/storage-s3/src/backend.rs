@@ -13,7 +13,7 @@ use storage_core::{
     Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
-use crate::config::{ChecksumMode, Conditions, Config, Credentials};
+use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
 use crate::list::S3Lister;
 use crate::{cleanup, client, copy, delete, read, sign, upload, write};
 
@@ -78,6 +78,32 @@ impl Bucket {
     pub(crate) fn versions(&self) -> bool {
         self.config.versions
     }
+
+    /// Whether there is something to sign with, and nothing that its holder would have to be given as well: a
+    /// customer's own key goes with every request.
+    fn signs(&self) -> bool {
+        !matches!(self.config.credentials, Credentials::Anonymous)
+            && !matches!(self.config.encryption, Encryption::Customer(_))
+    }
+}
+
+/// An upload that goes on, until this goes: then nobody writes to it any more, and a clean-up may take it.
+pub(crate) struct Ongoing {
+    bucket: Arc<Bucket>,
+    pub(crate) id: String,
+}
+
+impl Ongoing {
+    pub(crate) fn new(bucket: &Arc<Bucket>, id: &str) -> Self {
+        bucket.uploads.lock().expect("because no holder of the lock panics").insert(id.to_owned());
+        Self { bucket: bucket.clone(), id: id.to_owned() }
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        self.bucket.uploads.lock().expect("because no holder of the lock panics").remove(&self.id);
+    }
 }
 
 fn level(kept: bool) -> Level {
@@ -108,8 +134,7 @@ impl Backend for S3 {
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
         can.cleanup = true;
-        can.signed_urls =
-            (!matches!(bucket.config.credentials, Credentials::Anonymous)).then_some(SIGNED_URLS);
+        can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         can.limits.write_max = bucket.config.part_size.max(5 * MIB);
         can.limits.part_min = 5 * MIB;
         can.limits.part_max = 5 << 30;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use aws_sdk_s3::types::EncodingType;
-use storage_core::{CleanupReport, ErrorKind, Prefix, Result};
+use storage_core::{CleanupReport, Error, ErrorKind, Prefix, Result};
 
 use crate::backend::Bucket;
 use crate::error::error;
@@ -11,7 +11,7 @@ use crate::metadata::{time, unsigned};
 use crate::name::decode;
 use crate::upload::abort;
 
-/// Ends the uploads under `prefix` that count as left behind: not one of this process that still goes on, and without a
+/// Ends the uploads under `prefix` that count as left behind: not one of this store that still goes on, and without a
 /// new part for as long as the configuration says.
 pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupReport> {
     let mut report = CleanupReport::default();
@@ -23,39 +23,65 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
             .bucket(&bucket.name)
             .encoding_type(EncodingType::Url)
             .prefix(prefix.as_str())
-            .set_key_marker(key_marker)
-            .set_upload_id_marker(id_marker)
+            .set_key_marker(key_marker.clone())
+            .set_upload_id_marker(id_marker.clone())
             .send()
             .await
             .map_err(error)?;
+        let mut last = None;
         for upload in page.uploads() {
             let (Some(listed), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
-            let key = decode(listed)?;
-            if !key.starts_with(prefix.as_str()) {
-                continue;
-            }
+            // Finished or given up in the meantime, or none of ours.
+            let Some(found) = find(bucket, prefix, listed, id).await? else { continue };
+            let latest = found.latest.max(upload.initiated().map(time));
             let ours = bucket.uploads.lock().expect("because no holder of the lock panics").contains(id);
-            let (bytes, latest) = match parts(bucket, &key, id).await {
-                Ok(found) => found,
-                // Finished or given up in the meantime.
-                Err(failed) if failed.kind() == ErrorKind::NotFound => continue,
-                Err(failed) => return Err(failed),
-            };
-            let latest = latest.max(upload.initiated().map(time));
             if ours || !is_old(bucket, latest) {
                 report.in_use += 1;
-                continue;
+            } else {
+                abort(bucket, &found.key, id).await?;
+                report.removed += 1;
+                report.bytes += found.bytes;
             }
-            abort(bucket, &key, id).await?;
-            report.removed += 1;
-            report.bytes += bytes;
+            last = Some((listed, found.key));
         }
         if page.is_truncated() != Some(true) {
             return Ok(report);
         }
-        key_marker = page.next_key_marker().map(decode).transpose()?;
-        id_marker = page.next_upload_id_marker().map(str::to_owned);
+        let told = page.next_key_marker().unwrap_or_default();
+        let next_key = match last {
+            Some((listed, key)) if told == listed || told == key => key,
+            _ => decode(told)?,
+        };
+        let next = (Some(next_key), page.next_upload_id_marker().map(str::to_owned));
+        if next == (key_marker, id_marker) {
+            let message = "the service lists the same uploads again and again";
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+        (key_marker, id_marker) = next;
     }
+}
+
+/// An upload that nobody finished.
+struct Unfinished {
+    key: String,
+    bytes: u64,
+    /// When the last part came.
+    latest: Option<SystemTime>,
+}
+
+/// The upload that is listed by this name. Services do not agree on whether names are encoded here, nor do they mark it
+/// truly; but only the right name goes with the id.
+async fn find(bucket: &Bucket, prefix: &Prefix, listed: &str, id: &str) -> Result<Option<Unfinished>> {
+    let decoded = decode(listed)?;
+    let plain = (decoded != listed).then(|| listed.to_owned());
+    for key in [Some(decoded), plain].into_iter().flatten().filter(|key| key.starts_with(prefix.as_str())) {
+        match parts(bucket, &key, id).await {
+            Ok((bytes, latest)) => return Ok(Some(Unfinished { key, bytes, latest })),
+            Err(failed) if failed.kind() == ErrorKind::NotFound => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    Ok(None)
 }
 
 fn is_old(bucket: &Bucket, latest: Option<SystemTime>) -> bool {

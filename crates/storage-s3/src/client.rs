@@ -10,7 +10,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    ProvideCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -21,6 +21,7 @@ use rustls::pki_types::pem::PemObject;
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Credentials};
+use crate::error::root;
 
 /// What `open` finds out about the service.
 #[derive(Debug)]
@@ -57,7 +58,10 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
             // The vendor's chain would take keys of the environment before those of a profile that was asked for.
             let settings = ProviderConfig::default().with_http_client(http_client).with_region(region);
             let profile = ProfileFileCredentialsProvider::builder().configure(&settings).profile_name(name);
-            loader.profile_name(name).credentials_provider(profile.build())
+            let profile = profile.build();
+            // A profile that is not there is told of the first time alone, and nobody would know by which name.
+            profile.provide_credentials().await.map_err(|e| no_profile(name, &e))?;
+            loader.profile_name(name).credentials_provider(profile)
         }
         Credentials::Anonymous => loader.no_credentials(),
         Credentials::Keys { id, secret, token } => {
@@ -82,6 +86,11 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         .build();
     let is_tls = endpoint.is_none_or(|url| url.starts_with("https://"));
     Ok(Service { client: aws_sdk_s3::Client::from_conf(specific), is_aws, is_tls })
+}
+
+fn no_profile(name: &str, why: &(dyn std::error::Error + 'static)) -> Error {
+    let message = format!("the profile `{name}` gives no credentials; does it exist, and is it logged in?");
+    Error::new(ErrorKind::Unauthenticated, message).with_source(root(why))
 }
 
 fn timeouts(connect: Duration) -> TimeoutConfig {

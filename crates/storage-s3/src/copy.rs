@@ -10,12 +10,12 @@ use storage_core::{
     Attributes, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version,
 };
 
-use crate::backend::Bucket;
+use crate::backend::{Bucket, Ongoing};
 use crate::config::Encryption;
-use crate::error::{error, status};
+use crate::error::{error, not_from_service, status};
 use crate::metadata::{etag, version};
 use crate::name::copy_source;
-use crate::upload::{Taken, abort, completed, number};
+use crate::upload::{Taken, abort, completed, named, number};
 use crate::write::{conditions, customer_key, dress, refused, settle};
 use crate::{headers, read};
 
@@ -141,14 +141,14 @@ async fn copy_parts(bucket: &Arc<Bucket>, from: &Key, to: &Key, request: &CopyRe
     let user = headers::encode(&attributes.user, to, None)?;
     let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(to.as_str());
     let create = dress!(create, bucket, attributes, user);
-    let id = create.send().await.map_err(error)?.upload_id().unwrap_or_default().to_owned();
-    bucket.uploads.lock().expect("because no holder of the lock panics").insert(id.clone());
-    let copied = copy_into(bucket, from, to, request, &found, &id).await;
+    let created = create.send().await.map_err(error)?;
+    let upload = Ongoing::new(bucket, named(created.upload_id())?);
+    let id = &upload.id;
+    let copied = copy_into(bucket, from, to, request, &found, id).await;
     if copied.as_ref().is_err_and(|e| !e.may_have_been_applied()) {
         // The first error is the one to tell; what cannot be removed is left to a clean-up.
-        let _ = abort(bucket, to.as_str(), &id).await;
+        let _ = abort(bucket, to.as_str(), id).await;
     }
-    bucket.uploads.lock().expect("because no holder of the lock panics").remove(&id);
     copied
 }
 
@@ -221,6 +221,7 @@ async fn copy_part(
         Some(412) => Error::new(ErrorKind::PreconditionFailed, "the source changed while it was copied"),
         _ => error(e),
     })?;
-    let etag = answer.copy_part_result().and_then(|r| r.e_tag()).unwrap_or_default().to_owned();
+    let told = answer.copy_part_result().and_then(|r| r.e_tag());
+    let etag = told.ok_or_else(not_from_service)?.to_owned();
     Ok((at, Taken { etag, len: range.end - range.start, crc: None }))
 }

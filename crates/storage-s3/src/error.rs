@@ -215,7 +215,7 @@ fn said(status: u16, code: &str, message: Option<&str>) -> String {
 }
 
 /// The innermost cause, by its words alone: the vendor's types hold the request. One line: some tell a whole list.
-fn root(failed: &(dyn StdError + 'static)) -> String {
+pub(crate) fn root(failed: &(dyn StdError + 'static)) -> String {
     let mut cause = failed;
     while let Some(next) = cause.source() {
         cause = next;

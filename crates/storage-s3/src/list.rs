@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::types::{CommonPrefix, EncodingType};
 use storage_core::{
     BoxFuture, Directory, Entry, Error, ErrorKind, ListRequest, Lister, Metadata, Object, Page, Result,
 };
@@ -11,7 +11,7 @@ use storage_core::{
 use crate::backend::Bucket;
 use crate::error::error;
 use crate::metadata::{etag, time, unsigned, version};
-use crate::name::{decode, listed_key, listed_prefix};
+use crate::name::Names;
 
 pub(crate) struct S3Lister {
     bucket: Arc<Bucket>,
@@ -53,15 +53,16 @@ impl S3Lister {
             .send()
             .await
             .map_err(error)?;
+        let names = Names::of(answer.encoding_type());
         let mut entries: Vec<Result<Entry>> = Vec::with_capacity(answer.contents().len());
         for object in answer.contents() {
             let mut metadata = Metadata::new(object.size().map_or(0, unsigned));
             metadata.modified = object.last_modified().map(time);
             metadata.etag = object.e_tag().map(etag);
             let key = object.key().unwrap_or_default();
-            entries.push(listed_key(key).map(|key| Entry::Object(Object::new(key, metadata))));
+            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
         }
-        entries.extend(self.prefixes(answer.common_prefixes()));
+        entries.extend(prefixes(names, answer.common_prefixes()));
         self.next = match answer.next_continuation_token() {
             Some(token) => Next::Token(token.to_owned()),
             None if answer.is_truncated() == Some(true) => {
@@ -94,6 +95,7 @@ impl S3Lister {
             .send()
             .await
             .map_err(error)?;
+        let names = Names::of(answer.encoding_type());
         let mut entries: Vec<Result<Entry>> = Vec::new();
         for object in answer.versions() {
             let mut metadata = Metadata::new(object.size().map_or(0, unsigned));
@@ -102,7 +104,7 @@ impl S3Lister {
             metadata.version = Some(version(object.version_id()));
             metadata.is_latest = object.is_latest().unwrap_or(false);
             let key = object.key().unwrap_or_default();
-            entries.push(listed_key(key).map(|key| Entry::Object(Object::new(key, metadata))));
+            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
         }
         for marker in answer.delete_markers() {
             let mut metadata = Metadata::new(0);
@@ -111,12 +113,17 @@ impl S3Lister {
             metadata.is_latest = marker.is_latest().unwrap_or(false);
             metadata.is_delete_marker = true;
             let key = marker.key().unwrap_or_default();
-            entries.push(listed_key(key).map(|key| Entry::Object(Object::new(key, metadata))));
+            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
         }
-        entries.extend(self.prefixes(answer.common_prefixes()));
+        entries.extend(prefixes(names, answer.common_prefixes()));
+        let last = [
+            answer.versions().last().and_then(|o| o.key()),
+            answer.delete_markers().last().and_then(|m| m.key()),
+            answer.common_prefixes().last().and_then(|p| p.prefix()),
+        ];
         self.next = match (answer.is_truncated(), answer.next_key_marker()) {
             (Some(true), Some(key)) => {
-                Next::Marker(decode(key)?, answer.next_version_id_marker().map(str::to_owned))
+                Next::Marker(names.marker(key, last)?, answer.next_version_id_marker().map(str::to_owned))
             }
             (Some(true), None) => {
                 return Err(Error::new(
@@ -133,16 +140,6 @@ impl S3Lister {
         Ok(Page::new(self.in_order(entries), token))
     }
 
-    fn prefixes<'a>(
-        &self,
-        common: &'a [aws_sdk_s3::types::CommonPrefix],
-    ) -> impl Iterator<Item = Result<Entry>> + use<'a> {
-        common.iter().map(|common| {
-            let prefix = listed_prefix(common.prefix().unwrap_or_default())?;
-            Ok(Entry::Prefix(Directory::new(prefix, None)))
-        })
-    }
-
     /// Objects, delete markers and common prefixes come as lists of their own, each in order.
     fn in_order(&self, mut entries: Vec<Result<Entry>>) -> Vec<Result<Entry>> {
         let after = self.request.start_after.as_deref();
@@ -153,6 +150,13 @@ impl S3Lister {
         entries.sort_by(|one, other| place(one).cmp(&place(other)));
         entries
     }
+}
+
+fn prefixes(names: Names, common: &[CommonPrefix]) -> impl Iterator<Item = Result<Entry>> {
+    common.iter().map(move |common| {
+        let prefix = names.prefix(common.prefix().unwrap_or_default())?;
+        Ok(Entry::Prefix(Directory::new(prefix, None)))
+    })
 }
 
 /// By name, and within one name the newest first; what cannot be named comes first.

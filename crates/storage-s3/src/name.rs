@@ -1,5 +1,6 @@
 //! Keys as the protocol writes them in headers, listings and XML.
 
+use aws_sdk_s3::types::EncodingType;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use storage_core::{Error, ErrorKind, Key, Prefix, Result, Version};
 
@@ -27,14 +28,41 @@ pub(crate) fn decode(listed: &str) -> Result<String> {
         .map_err(|_| Error::new(ErrorKind::InvalidKey, "the name is not UTF-8").with_name(listed).for_entry())
 }
 
-pub(crate) fn listed_key(listed: &str) -> Result<Key> {
-    let name = decode(listed)?;
-    Key::new(&name).map_err(|e| e.with_name(name).for_entry())
+/// How the names of one answer are written. A service that knows no encoding leaves the mark out with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names {
+    encoded: bool,
 }
 
-pub(crate) fn listed_prefix(listed: &str) -> Result<Prefix> {
-    let name = decode(listed)?;
-    Prefix::new(&name).map_err(|e| e.with_name(name).for_entry())
+impl Names {
+    pub(crate) fn of(mark: Option<&EncodingType>) -> Self {
+        Self { encoded: mark == Some(&EncodingType::Url) }
+    }
+
+    pub(crate) fn key(self, listed: &str) -> Result<Key> {
+        let name = self.text(listed)?;
+        Key::new(&name).map_err(|e| e.with_name(name).for_entry())
+    }
+
+    pub(crate) fn prefix(self, listed: &str) -> Result<Prefix> {
+        let name = self.text(listed)?;
+        Prefix::new(&name).map_err(|e| e.with_name(name).for_entry())
+    }
+
+    /// Where the next page begins. Some services encode names and leave the marker as it is: then it is one of the
+    /// names that came last.
+    pub(crate) fn marker<'a>(
+        self,
+        told: &str,
+        last: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> Result<String> {
+        let plain = last.into_iter().flatten().any(|name| self.text(name).is_ok_and(|name| name == told));
+        if plain { Ok(told.to_owned()) } else { self.text(told) }
+    }
+
+    fn text(self, listed: &str) -> Result<String> {
+        if self.encoded { decode(listed) } else { Ok(listed.to_owned()) }
+    }
 }
 
 /// Whether XML 1.0 can hold the key, so that it may stand in the body of a request.
@@ -45,7 +73,9 @@ pub(crate) fn fits_xml(key: &Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{copy_source, decode, fits_xml};
+    use aws_sdk_s3::types::EncodingType;
+
+    use super::{Names, copy_source, decode, fits_xml};
     use storage_core::{Key, Version};
 
     #[test]
@@ -54,6 +84,10 @@ mod tests {
         assert_eq!(copy_source("b", &key("a b/ü+%"), None), "b/a%20b/%C3%BC%2B%25");
         assert_eq!(copy_source("b", &key("k"), Some(&Version::new("v/1"))), "b/k?versionId=v%2F1");
         assert_eq!(decode("a+b%2Bc%25%2F").expect("UTF-8"), "a b+c%/");
+        let (encoded, plain) = (Names::of(Some(&EncodingType::Url)), Names::of(None));
+        assert_eq!(plain.key("a+b%2Fc").expect("a key").as_str(), "a+b%2Fc");
+        assert_eq!(encoded.marker("a%2Bb", [Some("a%2Bb")]).expect("UTF-8"), "a+b");
+        assert_eq!(encoded.marker("a+b", [None, Some("a%2Bb")]).expect("UTF-8"), "a+b");
         assert!(decode("%FF").expect_err("no UTF-8").to_string().contains("%FF"));
         assert!(fits_xml(&key("a\tb\n<&>")) && !fits_xml(&key("a\u{1}b")) && !fits_xml(&key("a\rb")));
     }

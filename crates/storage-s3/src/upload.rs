@@ -11,7 +11,7 @@ use storage_core::{
     WriteRequest,
 };
 
-use crate::backend::Bucket;
+use crate::backend::{Bucket, Ongoing};
 use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
@@ -23,6 +23,7 @@ pub(crate) struct S3Upload {
     bucket: Arc<Bucket>,
     key: Key,
     id: String,
+    ongoing: Mutex<Option<Ongoing>>,
     request: WriteRequest,
     parts: Mutex<BTreeMap<u64, Taken>>,
 }
@@ -48,14 +49,11 @@ pub(crate) async fn start(
             create.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
     }
     let answer = create.send().await.map_err(error)?;
-    let id = answer.upload_id().unwrap_or_default().to_owned();
-    if id.is_empty() {
-        return Err(Error::new(ErrorKind::InvalidData, "the service named no upload").maybe_applied());
-    }
-    bucket.uploads.lock().expect("because no holder of the lock panics").insert(id.clone());
+    let id = named(answer.upload_id())?.to_owned();
     Ok(Box::new(S3Upload {
         bucket: bucket.clone(),
         key: key.clone(),
+        ongoing: Mutex::new(Some(Ongoing::new(bucket, &id))),
         id,
         request: request.clone(),
         parts: Mutex::default(),
@@ -136,7 +134,7 @@ impl S3Upload {
     }
 
     fn over(&self) {
-        self.bucket.uploads.lock().expect("because no holder of the lock panics").remove(&self.id);
+        *self.ongoing.lock().expect("because no holder of the lock panics") = None;
     }
 }
 
@@ -155,13 +153,6 @@ impl Upload for S3Upload {
             self.over();
             Ok(())
         })
-    }
-}
-
-impl Drop for S3Upload {
-    /// From here on nobody writes to it any more: a clean-up may take it.
-    fn drop(&mut self) {
-        self.over();
     }
 }
 
@@ -193,6 +184,12 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
     let answer = sent.map_err(error)?;
     let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
     Ok(Taken { etag, len, crc })
+}
+
+/// The name of an upload that was begun.
+pub(crate) fn named(told: Option<&str>) -> Result<&str> {
+    told.filter(|id| !id.is_empty())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "the service named no upload").maybe_applied())
 }
 
 /// Gives an upload up. One that is gone already is fine.

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod copies;
+mod deletes;
 mod errors;
 mod race;
 mod requests;
@@ -13,5 +15,9 @@ mod tls;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    run::all([errors::tests(), race::tests(), requests::tests()].into_iter().flatten())
+    run::all(
+        [copies::tests(), deletes::tests(), errors::tests(), race::tests(), requests::tests()]
+            .into_iter()
+            .flatten(),
+    )
 }

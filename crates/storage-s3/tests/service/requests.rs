@@ -72,10 +72,6 @@ async fn objects(store: &Store, count: &mut Count) -> Outcome {
     count.is("write if absent", "1 PUT", "the service judges");
     store.write(&key("parts"), body(12 * MIB), WriteOptions::new().part_size(5 << 20)).await?;
     count.is("write of 3 parts", "2 POST, 3 PUT", "start and finish");
-    let mut writer = store.writer(&key("dropped"), WriteOptions::new().part_size(5 << 20)).await?;
-    writer.write(body(6 * MIB)).await?;
-    writer.abort().await?;
-    count.is("write given up after its first part", "1 DELETE, 1 POST, 1 PUT", "");
     store.stat(&key("small"), StatOptions::new()).await?;
     count.is("stat", "1 HEAD", "");
     assert!(!store.exists(&key("missing")).await?);
