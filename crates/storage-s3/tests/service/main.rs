@@ -10,14 +10,22 @@ mod errors;
 mod race;
 mod requests;
 mod run;
+mod settings;
 mod tls;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     run::all(
-        [copies::tests(), deletes::tests(), errors::tests(), race::tests(), requests::tests()]
-            .into_iter()
-            .flatten(),
+        [
+            copies::tests(),
+            deletes::tests(),
+            errors::tests(),
+            race::tests(),
+            requests::tests(),
+            settings::tests(),
+        ]
+        .into_iter()
+        .flatten(),
     )
 }

@@ -1,0 +1,331 @@
+//! What a store is told to set on every object, seen by the vendor's own client.
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use libtest_mimic::{Failed, Trial};
+use storage_conformance::proxy::{Fault, Plan, Rule};
+use storage_core::{
+    Algorithm, CopyOptions, ErrorKind, ReadOptions, RetryPolicy, SignRequest, SignedMethod, StatOptions,
+    Store, WriteOptions,
+};
+use storage_s3::{ChecksumMode, Config, Encryption};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::run::{Outcome, Place, body, key, on};
+use crate::support::{SEAWEEDFS, client};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        on(SEAWEEDFS, "settings/customer-key", customer_key),
+        on(SEAWEEDFS, "settings/customer-key-in-a-copy-in-parts", customer_key_copy),
+        on(SEAWEEDFS, "settings/keys-of-the-service", service_keys),
+        on(SEAWEEDFS, "settings/storage-class", storage_class),
+        on(SEAWEEDFS, "settings/tags", tags),
+        on(SEAWEEDFS, "settings/of-a-signed-put", signed_put),
+        on(SEAWEEDFS, "settings/checksums", checksums),
+        on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-write", damaged_write),
+        on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-read", damaged_read),
+        on(SEAWEEDFS, "settings/part-size", part_size),
+        on(SEAWEEDFS, "settings/attributes-as-others-see-them", attributes),
+    ]
+}
+
+const MIB: usize = 1 << 20;
+/// Written in one request, in parts, and by a copy.
+const WAYS: [&str; 3] = ["once", "parts", "copy"];
+
+async fn fill(store: &Store) -> storage_core::Result<()> {
+    store.write(&key("once"), body(1000), WriteOptions::new()).await?;
+    store.write(&key("parts"), body(11 * MIB), WriteOptions::new().part_size(5 << 20)).await?;
+    store.copy(&key("once"), &key("copy"), CopyOptions::new()).await?;
+    Ok(())
+}
+
+async fn head(place: &Place, name: &str) -> Result<HeadObjectOutput, Failed> {
+    Ok(client(&place.endpoint).head_object().bucket(place.bucket).key(place.full(name)).send().await?)
+}
+
+fn with_key(byte: char) -> impl FnOnce(Config) -> Config {
+    // 32 equal bytes, in base64.
+    let key = match byte {
+        'a' => "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=",
+        _ => "YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=",
+    };
+    move |config| config.encryption(Encryption::Customer(key.into()))
+}
+
+async fn customer_key(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(with_key('a')).await?;
+    fill(&store).await?;
+    for (name, len) in WAYS.into_iter().zip([1000, 11 * MIB, 1000]) {
+        let read = store.read(&key(name), ReadOptions::new()).await?;
+        assert!(read.bytes == body(len), "{name}");
+        assert_eq!(store.stat(&key(name), StatOptions::new()).await?, read.metadata, "{name}");
+        let ranges = store.read_ranges(&key(name), &[10..20, 900..1000], ReadOptions::new()).await?;
+        assert!(ranges[0] == body(len)[10..20] && ranges[1] == body(len)[900..1000], "{name}");
+    }
+    // Neither another key nor none gives the bytes.
+    for other in [place.store(with_key('b')).await?, place.store(|c| c).await?] {
+        for name in WAYS {
+            other.read(&key(name), ReadOptions::new()).await.map(drop).expect_err(name);
+            other.stat(&key(name), StatOptions::new()).await.map(drop).expect_err(name);
+        }
+    }
+    // Whoever held such a URL would need the key as well.
+    assert_eq!(store.capabilities().signed_urls, None);
+    let request = SignRequest::new(SignedMethod::Get, std::time::Duration::from_secs(60));
+    let refused = store.presign(&key("once"), request).await.expect_err("no URL");
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    let shown = format!("{store:?}");
+    assert!(!shown.contains("YWFh"), "{shown}");
+    Ok(())
+}
+
+async fn customer_key_copy(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, with_key('a')).await?;
+    store.write(&key("from"), body(100_000), WriteOptions::new().content_type("text/x")).await?;
+    let text = "<Error><Code>EntityTooLarge</Code><Message>Too large</Message></Error>";
+    let answer = storage_conformance::proxy::Answer::new(400).body(text);
+    let once = Rule::new(Fault::Answer(answer))
+        .only(|r| r.header("x-amz-copy-source").is_some() && !r.target.contains("partNumber"));
+    proxy.set(Plan::new().rule(once));
+    let copied = store.copy(&key("from"), &key("to"), CopyOptions::new()).await?;
+    assert_eq!(proxy.unmet(), [""; 0]);
+    assert_eq!(copied.attributes.content_type.as_deref(), Some("text/x"));
+    assert!(store.read(&key("to"), ReadOptions::new()).await?.bytes == body(100_000));
+    Ok(())
+}
+
+async fn service_keys(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c.encryption(Encryption::Service)).await?;
+    fill(&store).await?;
+    for (name, len) in WAYS.into_iter().zip([1000, 11 * MIB, 1000]) {
+        let told = head(&place, name).await?;
+        let kind = told.server_side_encryption().map(|kind| kind.as_str().to_owned());
+        assert_eq!(kind.as_deref(), Some("AES256"), "{name}");
+        assert!(store.read(&key(name), ReadOptions::new()).await?.bytes == body(len), "{name}");
+    }
+    Ok(())
+}
+
+async fn storage_class(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    fill(&place.store(|c| c.storage_class("STANDARD_IA")).await?).await?;
+    for name in WAYS {
+        let told = head(&place, name).await?;
+        let class = told.storage_class().map(|class| class.as_str().to_owned());
+        assert_eq!(class.as_deref(), Some("STANDARD_IA"), "{name}");
+    }
+    Ok(())
+}
+
+async fn tags_of(place: &Place, name: &str) -> Result<Vec<(String, String)>, Failed> {
+    let told = client(&place.endpoint)
+        .get_object_tagging()
+        .bucket(place.bucket)
+        .key(place.full(name))
+        .send()
+        .await?;
+    let mut tags: Vec<_> =
+        told.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+    tags.sort();
+    Ok(tags)
+}
+
+async fn tags(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c.tags("team=storage&what=a%20test%2Fof%2Btags")).await?;
+    fill(&store).await?;
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [pair("team", "storage"), pair("what", "a test/of+tags")];
+    for name in WAYS {
+        assert_eq!(tags_of(&place, name).await?, expected, "{name}");
+    }
+    // Without tags of its own a store copies those of the source.
+    place.store(|c| c).await?.copy(&key("once"), &key("again"), CopyOptions::new()).await?;
+    assert_eq!(tags_of(&place, "again").await?, expected);
+    Ok(())
+}
+
+/// What the holder of a URL writes is as the store would have written it.
+async fn signed_put(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store =
+        place.store(|c| c.storage_class("STANDARD_IA").tags("a=b").encryption(Encryption::Service)).await?;
+    let request = SignRequest::new(SignedMethod::Put, std::time::Duration::from_secs(60));
+    let signed = store.presign(&key("k"), request).await?;
+    let url = signed.url.reveal();
+    let (host, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut head_of =
+        format!("PUT /{target} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 3\r\nconnection: close\r\n");
+    for (name, value) in &signed.headers {
+        head_of.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(host).await?;
+    stream.write_all(format!("{head_of}\r\nabc").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let told = head(&place, "k").await?;
+    assert_eq!(told.storage_class().map(|class| class.as_str()), Some("STANDARD_IA"));
+    assert_eq!(told.server_side_encryption().map(|kind| kind.as_str()), Some("AES256"));
+    assert_eq!(tags_of(&place, "k").await?, [("a".to_owned(), "b".to_owned())]);
+    Ok(())
+}
+
+fn with_checksums(config: Config) -> Config {
+    config.checksums(ChecksumMode::Crc64Nvme)
+}
+
+async fn checksums(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(with_checksums).await?;
+    for (name, len) in [("empty", 0), ("once", 1000), ("parts", 11 * MIB)] {
+        let content = body(len);
+        let expected = Algorithm::Crc64Nvme.digest(&content);
+        let options = WriteOptions::new().part_size(5 << 20).checksum(Algorithm::Crc64Nvme);
+        let written = store.write(&key(name), content.clone(), options).await?;
+        assert_eq!(written.checksums.get(Algorithm::Crc64Nvme), Some(expected), "{name}");
+        let found = store.stat(&key(name), StatOptions::new()).await?;
+        assert_eq!(found.checksums.get(Algorithm::Crc64Nvme), Some(expected), "stat of {name}");
+        let read = store.read(&key(name), ReadOptions::new()).await?;
+        assert!(read.bytes == content, "{name}");
+        let told = client(&place.endpoint)
+            .head_object()
+            .bucket(place.bucket)
+            .key(place.full(name))
+            .checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled)
+            .send()
+            .await?;
+        assert!(told.checksum_crc64_nvme().is_some(), "{name} has no checksum of its own");
+    }
+    // A part of an object has no checksum to be held against.
+    let range = store.read(&key("parts"), ReadOptions::new().range(5..10)).await?;
+    assert!(range.bytes == body(11 * MIB)[5..10]);
+    let copied = store.copy(&key("parts"), &key("copy"), CopyOptions::new()).await?;
+    assert_eq!(copied.size, 11 << 20);
+    let without = place.store(|c| c.checksums(ChecksumMode::Off)).await?;
+    assert!(without.read(&key("parts"), ReadOptions::new()).await?.bytes == body(11 * MIB));
+    Ok(())
+}
+
+const MARK: &[u8] = b"the bytes that are damaged on their way";
+
+/// Passes on to `upstream`, and damages the mark wherever it meets it.
+async fn damaging(upstream: String) -> std::io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = TcpStream::connect(upstream.trim_start_matches("http://")).await else { return };
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+            tokio::spawn(async move {
+                let mut held = Vec::new();
+                let mut piece = vec![0; 64 << 10];
+                while let Ok(read @ 1..) = from_client.read(&mut piece).await {
+                    held.extend_from_slice(&piece[..read]);
+                    if let Some(at) = held.windows(MARK.len()).position(|window| window == MARK) {
+                        held[at] ^= 1;
+                    }
+                    if to_server.write_all(&held).await.is_err() {
+                        return;
+                    }
+                    held.clear();
+                }
+            });
+        }
+    });
+    Ok(format!("http://{address}"))
+}
+
+/// The service checks by the checksum alone: this one does not look at the hash that signs the body.
+async fn damaged_write(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let bad = damaging(endpoint.clone()).await?;
+    let policy = RetryPolicy::default().attempts(2);
+    let store = place.at(&bad, with_checksums).await?.with_retry(policy);
+    let mut content = body(1000);
+    content.splice(0..MARK.len(), MARK.iter().copied());
+    let failed = store.write(&key("once"), content.clone(), WriteOptions::new()).await.expect_err("damaged");
+    assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
+    assert_eq!(failed.attempts(), 2, "the way may be better next time: {failed}");
+    content.resize(11 * MIB, 7);
+    let options = WriteOptions::new().part_size(5 << 20);
+    let failed = store.write(&key("parts"), content, options).await.expect_err("damaged");
+    assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
+    let good = place.store(with_checksums).await?;
+    for name in ["once", "parts"] {
+        assert!(!good.exists(&key(name)).await?, "{name}");
+    }
+    Ok(())
+}
+
+async fn damaged_read(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, with_checksums).await?.with_retry(RetryPolicy::default().attempts(3));
+    let content = body(100_000);
+    store.write(&key("k"), content.clone(), WriteOptions::new()).await?;
+    let damaged = |nth: std::ops::Range<u64>| {
+        Plan::new().rule(Rule::new(Fault::CorruptBody { at: 50_000 }).method("GET").nth(nth))
+    };
+    proxy.set(damaged(0..u64::MAX));
+    let failed = store.read(&key("k"), ReadOptions::new()).await.expect_err("damaged");
+    assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
+    assert_eq!(proxy.unmet(), [""; 0]);
+    Ok(())
+}
+
+async fn part_size(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, |c| c.part_size(6 << 20)).await?;
+    for (len, parts) in [(6 * MIB, 0), (6 * MIB + 1, 2), (12 * MIB, 2), (12 * MIB + 1, 3)] {
+        proxy.forget();
+        store.write(&key("k"), body(len), WriteOptions::new()).await?;
+        let sent = proxy.requests().iter().filter(|r| r.target.contains("partNumber=")).count();
+        assert_eq!(sent, parts, "{len} bytes");
+    }
+    // The protocol takes no smaller ones.
+    let small = place.store(|c| c.part_size(1)).await?;
+    assert_eq!(small.capabilities().limits.part_preferred, 5 << 20);
+    Ok(())
+}
+
+async fn attributes(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c).await?;
+    store.write(&key("bare"), "x", WriteOptions::new()).await?;
+    assert_eq!(head(&place, "bare").await?.content_type(), Some("binary/octet-stream"));
+    assert_eq!(store.stat(&key("bare"), StatOptions::new()).await?.attributes.content_type, None);
+    let options = WriteOptions::new()
+        .content_type("text/plain; charset=utf-8")
+        .user_metadata("plain", "as it is")
+        .user_metadata("odd", " käse ")
+        .user_metadata("empty", "");
+    let written = store.write(&key("dressed"), "x", options).await?;
+    let told = head(&place, "dressed").await?;
+    assert_eq!(told.content_type(), Some("text/plain; charset=utf-8"));
+    let user = told.metadata().expect("user metadata");
+    assert_eq!(user.get("plain").map(String::as_str), Some("as it is"));
+    assert_eq!(user.get("odd").map(String::as_str), Some("=?UTF-8?B?IGvDpHNlIA==?="));
+    assert_eq!(store.stat(&key("dressed"), StatOptions::new()).await?.attributes, written.attributes);
+    // What others wrote is read as it stands.
+    let foreign = client(&place.endpoint)
+        .put_object()
+        .bucket(place.bucket)
+        .key(place.full("foreign"))
+        .content_type("application/octet-stream")
+        .metadata("Name", "=?UTF-8?Q?k=C3=A4se?=");
+    foreign.send().await?;
+    let found = store.stat(&key("foreign"), StatOptions::new()).await?.attributes;
+    assert_eq!(found.content_type.as_deref(), Some("application/octet-stream"));
+    assert!(found.user.contains_key("name"), "{found:?}");
+    Ok(())
+}
