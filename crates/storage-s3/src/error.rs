@@ -40,6 +40,12 @@ where
                 return Error::new(ErrorKind::InvalidConfig, message);
             }
             let header = |name: &str| response.headers().get(name);
+            if (200..300).contains(&status) && said.code().is_none() {
+                // Some servers send a header twice, or what is no XML.
+                return Error::new(ErrorKind::InvalidData, "the answer cannot be understood")
+                    .with_source(root(&failed))
+                    .maybe_applied();
+            }
             let error = answered(status, said.code(), said.message(), header("x-amz-bucket-region"));
             match header("retry-after").and_then(|seconds| seconds.parse().ok()) {
                 Some(seconds) if error.is_retryable() => {

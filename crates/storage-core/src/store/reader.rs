@@ -188,6 +188,10 @@ impl Body {
                 Ok(Some(chunk)) => return self.take(chunk).map(Some),
                 Ok(None) if self.position == self.end => return Ok(None),
                 Ok(None) => self.ended_early(),
+                // What came is wrong, and some of it is with the reader already: the rest would not mend it.
+                Err(error) if error.kind() == ErrorKind::InvalidData && self.body.is_some() => {
+                    return Err(error);
+                }
                 Err(error) => error,
             };
             self.body = None;

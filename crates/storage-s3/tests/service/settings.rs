@@ -12,12 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::run::{Outcome, Place, body, key, on};
-use crate::support::{SEAWEEDFS, client};
+use crate::support::{CEPH, SEAWEEDFS, client};
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
-        on(SEAWEEDFS, "settings/customer-key", customer_key),
-        on(SEAWEEDFS, "settings/customer-key-in-a-copy-in-parts", customer_key_copy),
+        on(CEPH, "settings/customer-key", customer_key),
+        on(CEPH, "settings/customer-key-in-a-copy-in-parts", customer_key_copy),
         on(SEAWEEDFS, "settings/keys-of-the-service", service_keys),
         on(SEAWEEDFS, "settings/storage-class", storage_class),
         on(SEAWEEDFS, "settings/tags", tags),
@@ -35,9 +35,14 @@ const MIB: usize = 1 << 20;
 const WAYS: [&str; 3] = ["once", "parts", "copy"];
 
 async fn fill(store: &Store) -> storage_core::Result<()> {
+    written(store).await?;
+    store.copy(&key("once"), &key("copy"), CopyOptions::new()).await?;
+    Ok(())
+}
+
+async fn written(store: &Store) -> storage_core::Result<()> {
     store.write(&key("once"), body(1000), WriteOptions::new()).await?;
     store.write(&key("parts"), body(11 * MIB), WriteOptions::new().part_size(5 << 20)).await?;
-    store.copy(&key("once"), &key("copy"), CopyOptions::new()).await?;
     Ok(())
 }
 
@@ -54,11 +59,14 @@ fn with_key(byte: char) -> impl FnOnce(Config) -> Config {
     move |config| config.encryption(Encryption::Customer(key.into()))
 }
 
+/// SeaweedFS answers a HEAD with the hash of the key twice, which the vendor's client does not take; release 16 of Ceph
+/// copies such objects in parts alone.
 async fn customer_key(endpoint: String) -> Outcome {
     let place = Place::new(&endpoint).await;
     let store = place.store(with_key('a')).await?;
-    fill(&store).await?;
-    for (name, len) in WAYS.into_iter().zip([1000, 11 * MIB, 1000]) {
+    written(&store).await?;
+    let ways = [("once", 1000), ("parts", 11 * MIB)];
+    for (name, len) in ways {
         let read = store.read(&key(name), ReadOptions::new()).await?;
         assert!(read.bytes == body(len), "{name}");
         assert_eq!(store.stat(&key(name), StatOptions::new()).await?, read.metadata, "{name}");
@@ -67,7 +75,7 @@ async fn customer_key(endpoint: String) -> Outcome {
     }
     // Neither another key nor none gives the bytes.
     for other in [place.store(with_key('b')).await?, place.store(|c| c).await?] {
-        for name in WAYS {
+        for (name, _) in ways {
             other.read(&key(name), ReadOptions::new()).await.map(drop).expect_err(name);
             other.stat(&key(name), StatOptions::new()).await.map(drop).expect_err(name);
         }
@@ -276,7 +284,7 @@ async fn damaged_read(endpoint: String) -> Outcome {
         Plan::new().rule(Rule::new(Fault::CorruptBody { at: 50_000 }).method("GET").nth(nth))
     };
     proxy.set(damaged(0..u64::MAX));
-    let failed = store.read(&key("k"), ReadOptions::new()).await.expect_err("damaged");
+    let failed = store.read(&key("k"), ReadOptions::new()).await.map(drop).expect_err("damaged");
     assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
     assert_eq!(proxy.unmet(), [""; 0]);
     Ok(())
