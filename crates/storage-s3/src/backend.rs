@@ -17,7 +17,9 @@ use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
 use crate::list::S3Lister;
 use crate::{cleanup, client, copy, delete, read, sign, upload, write};
 
-const MIB: u64 = 1 << 20;
+/// What a part may have; the last one, less. One request may write as much as a part.
+const PART_MIN: u64 = 5 << 20;
+const PART_MAX: u64 = 5 << 30;
 /// The longest that signature version 4 allows.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -135,10 +137,11 @@ impl Backend for S3 {
         can.write_token = true;
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
-        can.limits.write_max = bucket.config.part_size.max(5 * MIB);
-        can.limits.part_min = 5 * MIB;
-        can.limits.part_max = 5 << 30;
-        can.limits.part_preferred = bucket.config.part_size.max(5 * MIB);
+        let part = bucket.config.part_size.clamp(PART_MIN, PART_MAX);
+        can.limits.write_max = part;
+        can.limits.part_min = PART_MIN;
+        can.limits.part_max = PART_MAX;
+        can.limits.part_preferred = part;
         can.limits.parts_max = 10_000;
         can.limits.delete_batch = 1000;
         can

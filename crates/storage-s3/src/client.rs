@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -15,6 +15,7 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_types::service_config::ServiceConfigKey;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -71,14 +72,13 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
             loader.credentials_provider(keys)
         }
     };
-    if let Some(endpoint) = &config.endpoint {
-        check_endpoint(endpoint)?;
-        loader = loader.endpoint_url(endpoint);
-    }
     let shared = loader.load().await;
-    let endpoint = shared.endpoint_url().map(str::to_owned);
-    let is_aws = endpoint.as_deref().is_none_or(|url| host(url).ends_with(".amazonaws.com"));
-    let specific = aws_sdk_s3::config::Builder::from(&shared)
+    let endpoint = config.endpoint.clone().or_else(|| found_endpoint(&shared));
+    endpoint.as_deref().map_or(Ok(()), check_endpoint)?;
+    let is_aws = endpoint.as_deref().is_none_or(is_aws);
+    let mut specific = aws_sdk_s3::config::Builder::from(&shared);
+    specific.set_endpoint_url(endpoint.clone());
+    let specific = specific
         .force_path_style(config.path_style.unwrap_or(!is_aws))
         // What `Store` sends carries its own checksum; the vendor's default breaks services that know none.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -86,6 +86,20 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         .build();
     let is_tls = endpoint.is_none_or(|url| url.starts_with("https://"));
     Ok(Service { client: aws_sdk_s3::Client::from_conf(specific), is_aws, is_tls })
+}
+
+/// What environment and profile say: for S3 alone, or for all services. The vendor's client looks at both by itself, but
+/// does not tell what it found.
+fn found_endpoint(shared: &SdkConfig) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let own = shared.service_config().zip(key.ok()).and_then(|(found, key)| found.load_config(key));
+    own.or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+fn is_aws(url: &str) -> bool {
+    let host = host(url).to_ascii_lowercase();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
 fn no_profile(name: &str, why: &(dyn std::error::Error + 'static)) -> Error {
@@ -152,11 +166,13 @@ fn split(url: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_endpoint, host};
+    use super::{check_endpoint, host, is_aws};
 
     #[test]
     fn endpoints() {
         assert_eq!(host("https://s3.eu-west-1.amazonaws.com/x"), "s3.eu-west-1.amazonaws.com");
+        assert!(is_aws("https://s3.cn-north-1.amazonaws.com.cn") && is_aws("https://S3.Amazonaws.com:443/"));
+        assert!(!is_aws("https://amazonaws.com.example.org") && !is_aws("http://127.0.0.1:9000"));
         assert_eq!(host("http://127.0.0.1:9000"), "127.0.0.1");
         assert_eq!(host("http://[::1]:9000"), "[::1]");
         assert_eq!(host("http://[::1]"), "[::1]");

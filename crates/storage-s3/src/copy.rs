@@ -109,7 +109,11 @@ fn copy_refused(status: Option<u16>, request: &CopyRequest, failed: Error) -> Er
             Error::new(ErrorKind::PreconditionFailed, "the source has another ETag")
         }
         (Some(404), _) => failed,
-        (Some(400), _) if request.source_version.is_some() && !is_too_large(&failed) => {
+        (Some(400), _)
+            if request.source_version.is_some()
+                && failed.kind() == ErrorKind::Other
+                && !is_too_large(&failed) =>
+        {
             Error::new(ErrorKind::NotFound, "the source has no such version").with_source(failed)
         }
         _ => refused(status, &request.condition, failed),

@@ -104,8 +104,8 @@ async fn single(bucket: &Bucket, target: &DeleteTarget) -> Result<()> {
             Err(Error::new(ErrorKind::PreconditionFailed, message).with_source(failed))
         }
         Some(404) if !failed.message().starts_with(crate::error::NO_BUCKET) => Ok(()),
-        // A version that never was, by a name that the service cannot read.
-        Some(400) if target.version.is_some() => Ok(()),
+        // A version that never was, by a name that the service cannot read. Expired credentials are 400 too.
+        Some(400) if target.version.is_some() && failed.kind() == ErrorKind::Other => Ok(()),
         _ => Err(failed),
     }
 }

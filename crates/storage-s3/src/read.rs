@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream as Body;
 use aws_sdk_s3::types::ChecksumMode;
 use futures_util::stream;
@@ -32,7 +33,14 @@ pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> R
         let key = customer_key(secret);
         head = head.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
-    let answer = head.send().await.map_err(|e| of_version(status(&e), version, error(e)))?;
+    let answer = match head.send().await {
+        Ok(answer) => answer,
+        Err(failed) => {
+            let status = status(&failed);
+            let failed = why(bucket, key, version, status, error(failed)).await;
+            return Err(of_version(status, version, failed));
+        }
+    };
     if answer.e_tag().is_none() {
         return Err(not_from_service());
     }
@@ -42,21 +50,12 @@ pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> R
 pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> Result<ReadResponse> {
     let version = request.version.as_ref();
     let text = |etag: &storage_core::ETag| etag.as_str().to_owned();
-    let mut get = bucket
-        .client
-        .get_object()
-        .bucket(&bucket.name)
-        .key(key.as_str())
-        .set_version_id(version.map(|v| v.as_str().to_owned()))
+    let mut get = get(bucket, key, version)
         .set_range(header(&request.range))
         .set_if_match(request.conditions.if_match.as_ref().map(text))
         .set_if_none_match(request.conditions.if_none_match.as_ref().map(text));
     if bucket.checksums && request.range == ByteRange::Full {
         get = get.checksum_mode(ChecksumMode::Enabled);
-    }
-    if let Encryption::Customer(secret) = &bucket.config.encryption {
-        let key = customer_key(secret);
-        get = get.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
     let answer = match get.send().await {
         Ok(answer) => answer,
@@ -85,6 +84,36 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
     }
     let metadata = of_get(&answer, size, key, bucket.versions());
     Ok(ReadResponse::new(metadata, range, chunks(answer.body)))
+}
+
+fn get(bucket: &Bucket, key: &Key, version: Option<&Version>) -> GetObjectFluentBuilder {
+    let get = bucket
+        .client
+        .get_object()
+        .bucket(&bucket.name)
+        .key(key.as_str())
+        .set_version_id(version.map(|v| v.as_str().to_owned()));
+    let Encryption::Customer(secret) = &bucket.config.encryption else { return get };
+    let key = customer_key(secret);
+    get.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5)
+}
+
+/// Why a HEAD was refused: its answer has no body that could tell a wrong key from a denied object, or a wrong version
+/// from an expired token. A GET of one byte has.
+async fn why(
+    bucket: &Bucket,
+    key: &Key,
+    version: Option<&Version>,
+    status: Option<u16>,
+    refused: Error,
+) -> Error {
+    if !matches!(status, Some(400 | 403)) || matches!(refused.kind(), ErrorKind::InvalidConfig) {
+        return refused;
+    }
+    match get(bucket, key, version).range("bytes=0-0").send().await {
+        Err(failed) if self::status(&failed) == status => error(failed),
+        _ => refused,
+    }
 }
 
 /// The service has no range of an empty object; the contract has: offset 0 and any suffix (clause READ-3).
@@ -131,7 +160,10 @@ fn content_range(told: &str) -> Result<(Range<u64>, u64)> {
 /// A version that is not there has codes of its own with every service, and a delete marker is no object.
 fn of_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> Error {
     match status {
-        Some(400 | 405) if version.is_some() => {
+        // Expired credentials and a busy connection are 400 too.
+        Some(400 | 405)
+            if version.is_some() && matches!(failed.kind(), ErrorKind::Other | ErrorKind::Unsupported) =>
+        {
             Error::new(ErrorKind::NotFound, "no object of this version").with_source(failed)
         }
         _ => failed,

@@ -2,21 +2,20 @@
 
 use std::error::Error as _;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use storage_conformance::proxy::{Answer, Fault, Plan, Proxy, Rule};
 use storage_core::{
     CopyOptions, DeleteTarget, Error, ErrorKind, ListOptions, Prefix, ReadOptions, RetryPolicy, SignRequest,
-    SignedMethod, StatOptions, Store, Timeouts, WriteOptions,
+    SignedMethod, StatOptions, Store, Timeouts, Version, WriteOptions,
 };
 use storage_s3::{Config, Credentials, S3};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::run::{NOWHERE, Outcome, Place, body, key, on, test};
+use crate::run::{NOWHERE, Outcome, Place, alone, body, key, on, test};
 use crate::support::{CEPH, SEAWEEDFS, config};
 use crate::tls;
 
@@ -81,9 +80,6 @@ async fn fails(store: &Store, kind: ErrorKind, words: &[&str]) -> Error {
 
 fn check(error: &Error, took: Duration, kind: ErrorKind, words: &[&str]) {
     let line = error.to_string();
-    if std::env::var_os("HAUL_TEST_SHOW").is_some() {
-        eprintln!("{:>5.1} s  {line}", took.as_secs_f64());
-    }
     assert_eq!(error.kind(), kind, "{line}");
     for word in words {
         assert!(line.contains(word), "no `{word}` in: {line}");
@@ -118,7 +114,7 @@ async fn wrong_secret(endpoint: String) -> Outcome {
     fails(&store, ErrorKind::Unauthenticated, &["secret", "wrong"]).await;
     // The answer to a HEAD has no body that could tell which.
     let stat = store.stat(&key("k"), StatOptions::new()).await.expect_err("no success");
-    check(&stat, Duration::ZERO, ErrorKind::PermissionDenied, &["403"]);
+    check(&stat, Duration::ZERO, ErrorKind::Unauthenticated, &["secret", "wrong"]);
     Ok(())
 }
 
@@ -350,7 +346,22 @@ async fn clock() -> Outcome {
 async fn expired() -> Outcome {
     let proxy = answers(refusal(400, "ExpiredToken", "The provided token has expired."));
     let store = open(settings(&format!("http://{}", proxy.address()))).await;
-    fails(&store, ErrorKind::Unauthenticated, &["the credentials have expired; get new ones"]).await;
+    let words = ["the credentials have expired; get new ones"];
+    fails(&store, ErrorKind::Unauthenticated, &words).await;
+    let stat = store.stat(&key("k"), StatOptions::new()).await.expect_err("no success");
+    check(&stat, Duration::ZERO, ErrorKind::Unauthenticated, &words);
+    // A version that no service can read is 400 as well, and is no version.
+    let store = open(settings(&format!("http://{}", proxy.address())).versions(true)).await;
+    let version = || Version::new("v");
+    let deleted = store.delete(DeleteTarget::new(key("k")).version(version())).await.expect_err("no success");
+    check(&deleted, Duration::ZERO, ErrorKind::Unauthenticated, &words);
+    let read = store.read(&key("k"), ReadOptions::new().version(version())).await.expect_err("no success");
+    check(&read, Duration::ZERO, ErrorKind::Unauthenticated, &words);
+    let stat = store.stat(&key("k"), StatOptions::new().version(version())).await.expect_err("no success");
+    check(&stat, Duration::ZERO, ErrorKind::Unauthenticated, &words);
+    let options = CopyOptions::new().source_version(version());
+    let copied = store.copy(&key("k"), &key("l"), options).await.expect_err("no success");
+    check(&copied, Duration::ZERO, ErrorKind::Unauthenticated, &words);
     Ok(())
 }
 
@@ -377,20 +388,6 @@ async fn region_of_signature() -> Outcome {
     let store = open(settings(&format!("http://{}", proxy.address()))).await;
     fails(&store, ErrorKind::InvalidConfig, &["`region=eu-west-3`"]).await;
     Ok(())
-}
-
-/// Runs the test again in a process of its own, since environment and home are the whole process's. What it wrote, or
-/// nothing if this is that process.
-fn alone(test: &str, home: &Path, environment: &[(&str, String)]) -> Result<Option<String>, Failed> {
-    const INSIDE: &str = "HAUL_TEST_ALONE";
-    if std::env::var_os(INSIDE).is_some() {
-        return Ok(None);
-    }
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.env_clear().env("HOME", home).env(INSIDE, "1").args(["--exact", test]);
-    let output = command.envs(environment.iter().cloned()).output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() { Ok(Some(said)) } else { Err(said.into()) }
 }
 
 /// The last that is asked for keys is the metadata service of a machine, which mostly is not there.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -57,6 +58,24 @@ pub(crate) fn key(name: &str) -> Key {
 
 pub(crate) fn body(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at / 251 + at * 7) as u8).collect()
+}
+
+/// Runs the test again in a process of its own, since environment and home are the whole process's. What it wrote, or
+/// nothing if this is that process.
+pub(crate) fn alone(
+    test: &str,
+    home: &Path,
+    environment: &[(&str, String)],
+) -> Result<Option<String>, Failed> {
+    const INSIDE: &str = "HAUL_TEST_ALONE";
+    if std::env::var_os(INSIDE).is_some() {
+        return Ok(None);
+    }
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.env_clear().env("HOME", home).env(INSIDE, "1").args(["--exact", test]);
+    let output = command.envs(environment.iter().cloned()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() { Ok(Some(said)) } else { Err(said.into()) }
 }
 
 /// A place of its own in a bucket that all tests share.

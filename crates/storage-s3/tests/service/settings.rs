@@ -4,14 +4,14 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use libtest_mimic::{Failed, Trial};
 use storage_conformance::proxy::{Fault, Plan, Rule};
 use storage_core::{
-    Algorithm, CopyOptions, ErrorKind, ReadOptions, RetryPolicy, SignRequest, SignedMethod, StatOptions,
-    Store, WriteOptions,
+    Algorithm, CopyOptions, ErrorKind, Level, ReadOptions, RetryPolicy, SignRequest, SignedMethod,
+    StatOptions, Store, WriteOptions,
 };
-use storage_s3::{ChecksumMode, Config, Encryption};
+use storage_s3::{ChecksumMode, Config, Credentials, Encryption, S3};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::run::{Outcome, Place, body, key, on};
+use crate::run::{NOWHERE, Outcome, Place, alone, body, key, on, test};
 use crate::support::{CEPH, SEAWEEDFS, client};
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -26,8 +26,53 @@ pub(crate) fn tests() -> Vec<Trial> {
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-write", damaged_write),
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-read", damaged_read),
         on(SEAWEEDFS, "settings/part-size", part_size),
+        on(CEPH, "settings/anonymous", anonymous),
+        test("settings/an-endpoint-of-the-environment", endpoint_of_environment),
         on(SEAWEEDFS, "settings/attributes-as-others-see-them", attributes),
     ]
+}
+
+/// Nothing is believed of a service that is not AWS, however its address was found.
+async fn endpoint_of_environment() -> Outcome {
+    let home = tempfile::tempdir()?;
+    let endpoint = [("AWS_ENDPOINT_URL_S3", format!("http://{NOWHERE}"))];
+    if alone("settings/an-endpoint-of-the-environment", home.path(), &endpoint)?.is_some() {
+        return Ok(());
+    }
+    let keys = Credentials::Keys { id: "AK".into(), secret: "SK".into(), token: None };
+    let store = Store::new(S3::open(Config::new("bucket").credentials(keys.clone())).await?);
+    assert_eq!(store.capabilities().create_if_absent, Level::None);
+    let request = || SignRequest::new(SignedMethod::Get, std::time::Duration::from_secs(60));
+    let signed = store.presign(&key("k"), request()).await?;
+    assert!(signed.url.reveal().starts_with(&format!("http://{NOWHERE}/bucket/k?")));
+    // What the program says goes first.
+    let config = Config::new("bucket").credentials(keys).endpoint("https://s3.eu-1.amazonaws.com");
+    let store = Store::new(S3::open(config).await?);
+    assert_eq!(store.capabilities().create_if_absent, Level::Atomic);
+    let signed = store.presign(&key("k"), request()).await?;
+    assert!(signed.url.reveal().starts_with("https://bucket.s3.eu-1.amazonaws.com/k?"));
+    Ok(())
+}
+
+async fn anonymous(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c).await?;
+    for name in ["public", "private"] {
+        store.write(&key(name), name, WriteOptions::new()).await?;
+    }
+    let acl = client(&endpoint).put_object_acl().bucket(place.bucket).key(place.full("public"));
+    acl.acl(aws_sdk_s3::types::ObjectCannedAcl::PublicRead).send().await?;
+    let nobody = place.store(|c| c.credentials(Credentials::Anonymous)).await?;
+    assert_eq!(&nobody.read(&key("public"), ReadOptions::new()).await?.bytes[..], b"public");
+    assert_eq!(nobody.stat(&key("public"), StatOptions::new()).await?.size, 6);
+    let denied = nobody.read(&key("private"), ReadOptions::new()).await.map(drop).expect_err("it is private");
+    assert_eq!(denied.kind(), ErrorKind::PermissionDenied, "{denied}");
+    let denied = nobody.write(&key("public"), "x", WriteOptions::new()).await.expect_err("it is not ours");
+    assert_eq!(denied.kind(), ErrorKind::PermissionDenied, "{denied}");
+    let request = SignRequest::new(SignedMethod::Get, std::time::Duration::from_secs(60));
+    let unsigned = nobody.presign(&key("public"), request).await.expect_err("nobody signs");
+    assert_eq!(unsigned.kind(), ErrorKind::Unsupported);
+    Ok(())
 }
 
 const MIB: usize = 1 << 20;
@@ -303,6 +348,8 @@ async fn part_size(endpoint: String) -> Outcome {
     // The protocol takes no smaller ones.
     let small = place.store(|c| c.part_size(1)).await?;
     assert_eq!(small.capabilities().limits.part_preferred, 5 << 20);
+    let limits = place.store(|c| c.part_size(u64::MAX)).await?.capabilities().limits;
+    assert_eq!((limits.part_preferred, limits.write_max), (limits.part_max, limits.part_max));
     Ok(())
 }
 
