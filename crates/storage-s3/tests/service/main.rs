@@ -12,6 +12,7 @@ mod requests;
 mod run;
 mod settings;
 mod tls;
+mod uploads;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             race::tests(),
             requests::tests(),
             settings::tests(),
+            uploads::tests(),
         ]
         .into_iter()
         .flatten(),
