@@ -8,6 +8,8 @@ pub(crate) fn registry() -> Registry {
         storage_fs::PROVIDER,
         #[cfg(feature = "memory")]
         storage_memory::PROVIDER,
+        #[cfg(feature = "s3")]
+        storage_s3::PROVIDER,
     ];
     Registry::new(providers.iter().copied())
 }
