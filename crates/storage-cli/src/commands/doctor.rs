@@ -78,8 +78,10 @@ async fn examine(plain: &Store, store: &Store, report: &mut Report<'_>) -> std::
     metadata(store, report).await?;
     conditions(plain, store, &key, &written, report).await?;
     parts(store, report).await?;
+    // Where conditions are not kept, the probe has become a larger one.
+    let size = store.stat(&key, StatOptions::new()).await?.size;
     let copied = store.copy(&key, &Key::new("copy")?, CopyOptions::new()).await;
-    report.judge("copies on its side", copied.map(|copy| copy.size == 3))?;
+    report.judge("copies on its side", copied.map(|copy| copy.size == size))?;
     let deleted = store.delete(key.clone()).await;
     report.judge("deletes", deleted.map(|()| true))?;
     let gone = store.exists(&key).await;
