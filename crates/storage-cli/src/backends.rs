@@ -10,6 +10,8 @@ pub(crate) fn registry() -> Registry {
         storage_memory::PROVIDER,
         #[cfg(feature = "s3")]
         storage_s3::PROVIDER,
+        #[cfg(feature = "sftp")]
+        storage_sftp::PROVIDER,
     ];
     Registry::new(providers.iter().copied())
 }

@@ -112,7 +112,7 @@ fn sftp_url(keys: &[(String, String)]) -> String {
     let get = |name: &str| keys.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, v)| v);
     let user = get("user").map_or_else(String::new, |user| format!("{user}@"));
     let port = get("port").map_or_else(String::new, |port| format!(":{port}"));
-    format!("sftp://{user}{}{port}/", get("host").map_or("", String::as_str))
+    format!("sftp://{user}{}{port}/~/", get("host").map_or("", String::as_str))
 }
 
 /// An encrypted file has no sections but one line that says so.
@@ -137,7 +137,7 @@ mod tests {
         );
         assert_eq!(lost, &["chunk_size"]);
         let Imported::Profile(sftp, lost) = &found[1] else { panic!("{found:?}") };
-        assert_eq!((sftp.url.as_str(), lost.len()), ("sftp://u@h:22/", 0));
+        assert_eq!((sftp.url.as_str(), lost.len()), ("sftp://u@h:22/~/", 0));
         assert!(
             matches!(&found[2], Imported::Skipped(name, why) if name == "drive" && why.contains("drive"))
         );
