@@ -77,11 +77,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            silence: Duration::from_secs(60),
-            work: Duration::from_secs(600),
-            slowest: 16 << 10,
-        }
+        Self { silence: Duration::from_secs(60), work: Duration::from_secs(600), slowest: 16 << 10 }
     }
 }
 
