@@ -3,6 +3,7 @@
 //! `cargo xtask` alone tells what there is.
 
 mod bench;
+mod builds;
 mod conformance;
 mod docs;
 mod run;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
   serve [NAME...]              the servers of the tests, all or by name of server or backend, until Ctrl-C; prints what
                                to export; with `-- COMMAND ARGS...` runs that beside them and ends with it
   bench                        haul beside its peers on this machine, into benches/results/
+  builds                       crates and seconds that each crate costs alone, into docs/builds.md
   docs                         the API documentation of all crates, warnings denied
   new backend NAME             a new crate storage-NAME that compiles and passes what it declares
 ";
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["conformance"] => conformance::run(None),
         ["conformance", "--backend", name] => conformance::run(Some(name)),
         ["bench"] => bench::run(),
+        ["builds"] => builds::run(),
         ["docs"] => docs::run(),
         ["new", "backend", name] => scaffold::backend(name),
         [] | ["help" | "--help" | "-h"] => {

@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use storage_core::{Algorithm, ByteRange};
+use storage_core::{Algorithm, ByteRange, Secret, SignedMethod};
 
 /// Store, move and check data anywhere.
 ///
-/// A PLACE is a path, or a URL such as file:///path. Data goes to stdout, everything else to stderr.
+/// A PLACE is a path, a URL such as s3://bucket/key, or profile:path; see `haul config`. Data goes to stdout, everything else to stderr.
 /// Exit codes: 0 done, 1 differences or failed items, 2 usage or fatal, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "haul", version, max_term_width = 100, arg_required_else_help = true)]
@@ -32,6 +33,9 @@ pub(crate) struct Global {
     /// Say what is done with each item
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
+    /// An option for the places that are URLs or profiles; `haul backends` tells what there is
+    #[arg(long, short, global = true, value_name = "NAME=VALUE", value_parser = parse_option)]
+    pub(crate) option: Vec<(String, Secret)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +70,13 @@ pub(crate) enum Command {
     Check(Check),
     /// Remove what interrupted writes left behind
     Cleanup(Cleanup),
+    /// Sign a URL that lets its holder read or write one object for a while
+    Presign(Presign),
+    /// Manage profiles, names for places
+    #[command(subcommand)]
+    Config(Config),
+    /// Find out what works at a place, and what does not
+    Doctor(Doctor),
     /// Tell what this build reaches and what each backend can do
     Backends,
     /// Print completions for a shell
@@ -331,6 +342,98 @@ pub(crate) struct Cleanup {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct Presign {
+    /// The object, which need not exist yet
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: OsString,
+    /// What the holder may do
+    #[arg(long, short, value_parser = parse_method, default_value = "get", value_name = "get|head|put|delete")]
+    pub(crate) method: SignedMethod,
+    /// How long: 90s, 15m, 12h, 7d
+    #[arg(long, short, value_parser = parse_duration, default_value = "1h", value_name = "TIME")]
+    pub(crate) expires: Duration,
+    /// This version
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
+    /// The content type that a put has to send
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// List the profiles
+    List,
+    /// Show profiles, secrets hidden
+    Show(ConfigShow),
+    /// Add a profile; without a URL it asks
+    Add(ConfigAdd),
+    /// Connect to the places of profiles
+    Check(ConfigShow),
+    /// Remove a profile
+    Remove(ConfigRemove),
+    /// Take over what another program knows
+    #[command(subcommand)]
+    Import(ConfigImport),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigShow {
+    /// Which; all if none is named
+    #[arg(value_name = "PROFILE")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigAdd {
+    /// Its name: letters, digits, `-` and `_`
+    #[arg(value_name = "PROFILE")]
+    pub(crate) name: String,
+    /// Where it leads, such as s3://bucket/prefix; options by --option
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// In URL and options, ${VAR} stands for a variable of the environment
+    #[arg(long)]
+    pub(crate) expand: bool,
+    /// Replace a profile of this name
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigRemove {
+    /// Which
+    #[arg(value_name = "PROFILE")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigImport {
+    /// The remotes of rclone that mean the same here
+    Rclone(ImportRclone),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportRclone {
+    /// The file; by default rclone's own
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Replace profiles of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// A directory or bucket
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: OsString,
+    /// Write nothing: only what reading tells
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Completions {
     /// For which shell
     #[arg(value_enum)]
@@ -349,6 +452,21 @@ fn parse_range(text: &str) -> Result<ByteRange, String> {
     }
     let end = number(end)?;
     if end < start { Err("the range ends before it starts".into()) } else { Ok(ByteRange::new(start..end)) }
+}
+
+fn parse_method(text: &str) -> Result<SignedMethod, String> {
+    let found = SignedMethod::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("`{text}` is none of get, head, put and delete"))
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let time = storage_core::Options::new().set("time", text).duration("time");
+    time.ok().flatten().ok_or_else(|| format!("`{text}` is no time such as 15m"))
+}
+
+fn parse_option(text: &str) -> Result<(String, Secret), String> {
+    let (name, value) = text.split_once('=').ok_or("an option looks like NAME=VALUE")?;
+    Ok((name.to_owned(), Secret::new(value)))
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -8,6 +8,10 @@ pub(crate) fn registry() -> Registry {
         storage_fs::PROVIDER,
         #[cfg(feature = "memory")]
         storage_memory::PROVIDER,
+        #[cfg(feature = "s3")]
+        storage_s3::PROVIDER,
+        #[cfg(feature = "sftp")]
+        storage_sftp::PROVIDER,
     ];
     Registry::new(providers.iter().copied())
 }

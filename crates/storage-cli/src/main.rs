@@ -3,10 +3,12 @@
 mod args;
 mod backends;
 mod commands;
+mod config;
 mod exit;
 mod output;
 mod place;
 mod progress;
+mod remote;
 mod show;
 mod signals;
 
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let mut output = Output::new(&args.global);
+    if let Err(error) = config::Session::begin(args.global.option.clone()) {
+        return exit::code(Err(error.into()), &mut output);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::code(Err(Failure::Fatal(format!("no runtime: {error}"))), &mut output),

@@ -12,6 +12,8 @@ use storage_core::{
 
 use crate::args::Links;
 use crate::backends::registry;
+use crate::config::Session;
+use crate::remote::Remote;
 
 /// A path stays readable in a URL.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
@@ -22,7 +24,7 @@ pub(crate) enum Place {
     /// On this machine.
     Path(PathBuf),
     /// Anywhere.
-    Url(Location),
+    Url(Remote),
 }
 
 /// What stands at a place.
@@ -73,25 +75,54 @@ impl How {
 
 impl Place {
     pub(crate) fn parse(text: &OsString) -> Result<Self> {
-        let Some(url) = text.to_str().filter(|text| Location::is_url(text)) else {
-            if text.is_empty() {
-                return Err(Error::new(ErrorKind::InvalidInput, "an empty path names nothing"));
-            }
+        if text.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "an empty path names nothing"));
+        }
+        match text.to_str() {
+            Some(url) if Location::is_url(url) => Self::of_url(url),
+            Some(named) if !Path::new(text).is_symlink() && !Path::new(text).exists() => Self::named(named),
+            _ => Ok(Self::Path(PathBuf::from(text))),
+        }
+    }
+
+    /// `profile:path`, or a path that does not exist.
+    fn named(text: &str) -> Result<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        // One letter is a drive of another system, and nothing before the colon is no name.
+        let Some((name, path)) = text.split_once(':').filter(|(n, _)| n.len() > 1 && n.bytes().all(plain))
+        else {
             return Ok(Self::Path(PathBuf::from(text)));
         };
+        let Some((url, options)) = Session::profile(name, path)? else {
+            let hint = Session::near(name)?;
+            let message = format!("no profile is called `{name}`{hint}; for a path write `./{text}`");
+            return Err(Error::new(ErrorKind::InvalidConfig, message));
+        };
+        if !Location::is_url(&url) {
+            return Ok(Self::Path(PathBuf::from(url)));
+        }
+        match Self::of_url(&url)? {
+            Self::Url(remote) => {
+                Remote::of_profile(name, path, remote.location().clone(), &options).map(Self::Url)
+            }
+            path => Ok(path),
+        }
+    }
+
+    fn of_url(url: &str) -> Result<Self> {
         let location = Location::parse(url)?;
         if location.scheme() == "file" && matches!(location.authority(), "" | "localhost") {
             let bytes: Vec<u8> = percent_encoding::percent_decode_str(location.path()).collect();
             return Ok(Self::Path(Path::new("/").join(OsString::from_vec(bytes))));
         }
-        Ok(Self::Url(location))
+        Remote::new(location).map(Self::Url)
     }
 
     /// The place as a user reads it.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
-            Self::Url(location) => location.to_string(),
+            Self::Url(remote) => remote.shown(),
         }
     }
 
@@ -102,8 +133,8 @@ impl Place {
                 Some(name) => Some(name.to_owned()),
                 None => std::fs::canonicalize(path).ok().and_then(|p| p.file_name().map(OsString::from)),
             },
-            Self::Url(location) => {
-                location.path().trim_end_matches('/').rsplit('/').next().map(OsString::from)
+            Self::Url(remote) => {
+                remote.location().path().trim_end_matches('/').rsplit('/').next().map(OsString::from)
             }
         };
         name.and_then(|n| n.into_string().ok()).filter(|n| !n.is_empty()).ok_or_else(|| {
@@ -115,10 +146,10 @@ impl Place {
     pub(crate) fn join(&self, name: &str) -> Self {
         match self {
             Self::Path(path) => Self::Path(path.join(name)),
-            Self::Url(location) => {
-                let path = location.path().trim_end_matches('/');
+            Self::Url(remote) => {
+                let path = remote.location().path().trim_end_matches('/');
                 let joined = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-                Self::Url(Location::new(location.scheme(), location.authority(), joined))
+                Self::Url(remote.at(joined))
             }
         }
     }
@@ -127,7 +158,7 @@ impl Place {
     pub(crate) async fn open(&self, how: How) -> Result<Store> {
         match self {
             Self::Path(path) => registry().open_location(local(path)?, how.options()).await,
-            Self::Url(location) => registry().open_location(location.clone(), Options::new()).await,
+            Self::Url(remote) => remote.open().await,
         }
         .map_err(|e| e.with_name(self.shown()))
     }
@@ -141,10 +172,7 @@ impl Place {
                 let store = Self::Path(parent).open(how).await?;
                 Ok((store, name))
             }
-            Self::Url(location) => {
-                let (parent, key) = location.clone().split_object()?;
-                Ok((registry().open_location(parent, Options::new()).await?, key))
-            }
+            Self::Url(remote) => remote.open_object().await.map_err(|e| e.with_name(self.shown())),
         }
     }
 
@@ -182,7 +210,10 @@ impl Place {
     pub(crate) async fn is_directory(&self) -> bool {
         match self {
             Self::Path(path) => path.is_dir(),
-            Self::Url(location) => location.path().is_empty() || location.path().ends_with('/'),
+            Self::Url(remote) => {
+                let path = remote.location().path();
+                path.is_empty() || path.ends_with('/')
+            }
         }
     }
 
@@ -222,10 +253,9 @@ impl Place {
                 one.starts_with(&other) || other.starts_with(&one)
             }
             (Self::Url(one), Self::Url(other)) => {
-                let directory = |l: &Location| Prefix::directory(l.path()).map(|p| p.to_string());
+                let directory = |r: &Remote| Prefix::directory(r.location().path()).map(|p| p.to_string());
                 let (Ok(a), Ok(b)) = (directory(one), directory(other)) else { return false };
-                let same_place = (one.scheme(), one.authority()) == (other.scheme(), other.authority());
-                same_place && (a.starts_with(&b) || b.starts_with(&a))
+                one.shares_store(other) && (a.starts_with(&b) || b.starts_with(&a))
             }
             _ => false,
         }

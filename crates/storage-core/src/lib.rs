@@ -35,7 +35,7 @@ pub use options::{
 };
 pub use pattern::Pattern;
 pub use progress::{Event, Progress};
-pub use provider::{Opened, OptionSpec, Options, Provider, Registry};
+pub use provider::{Opened, OptionSpec, Options, Provider, Registry, suggest};
 pub use range::ByteRange;
 pub use retry::{RetryPolicy, Timeouts};
 pub use secret::Secret;

@@ -265,8 +265,9 @@ impl Registry {
     }
 }
 
-/// `; did you mean …?` for the nearest of `known`, or nothing if none is near.
-fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
+/// `, did you mean …?` for the nearest of `known`, or nothing if none is near: the end of a message about a name that
+/// was mistyped.
+pub fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
     known
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)

@@ -73,12 +73,10 @@ impl RetryPolicy {
     }
 }
 
-/// How long silence is taken.
+/// How long silence is taken. How long a connection may take to stand is a setting of the backend that makes it.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a connection stands. Backends that connect read it from their own configuration.
-    pub connect: Duration,
     /// Until the answer to a request begins, and between two chunks of a body while the reader waits for one.
     pub silence: Duration,
     /// Until a request is answered for which the service has to work: finishing an upload, a rename. A copy has no
@@ -91,12 +89,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            silence: Duration::from_secs(60),
-            work: Duration::from_secs(600),
-            slowest: 16 << 10,
-        }
+        Self { silence: Duration::from_secs(60), work: Duration::from_secs(600), slowest: 16 << 10 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `haul cat`
 
 use futures_util::TryStreamExt;
-use storage_core::{Error, ErrorKind, ReadOptions};
+use storage_core::{Error, ErrorKind, Key, ReadOptions, Store};
 
 use crate::args::{Cat, Links};
 use crate::exit::Failure;
@@ -22,11 +22,8 @@ pub(crate) async fn cat(args: Cat, output: &mut Output) -> Result<(), Failure> {
 
 /// Prints one object. The inner error is the object's, the outer one the output's.
 async fn print(place: &Place, args: &Cat, output: &mut Output) -> Result<storage_core::Result<()>, Failure> {
-    let (store, key) = match place.find(How::links(Links::Follow), Top::Follow).await {
-        Ok(Found::Object(store, key, _)) => (store, key),
-        Ok(Found::Directory(_)) => {
-            return Ok(Err(Error::new(ErrorKind::InvalidInput, "this is a directory")));
-        }
+    let (store, key) = match open(place).await {
+        Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
     let mut options = ReadOptions::new();
@@ -43,5 +40,17 @@ async fn print(place: &Place, args: &Cat, output: &mut Output) -> Result<storage
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         }
+    }
+}
+
+/// The object's store and key. Elsewhere than here nothing is asked first: the data is the first request.
+async fn open(place: &Place) -> storage_core::Result<(Store, Key)> {
+    let how = How::links(Links::Follow);
+    if let Place::Url(_) = place {
+        return place.open_object(how).await;
+    }
+    match place.find(how, Top::Follow).await? {
+        Found::Object(store, key, _) => Ok((store, key)),
+        Found::Directory(_) => Err(Error::new(ErrorKind::InvalidInput, "this is a directory")),
     }
 }

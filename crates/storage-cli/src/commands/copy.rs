@@ -220,16 +220,15 @@ async fn rename_or_move(
     let (Place::Url(a), Place::Url(b)) = (source, destination) else {
         return move_object(from, key, to, name).await;
     };
-    if (a.scheme(), a.authority()) != (b.scheme(), b.authority()) {
+    if !a.shares_store(b) {
         return move_object(from, key, to, name).await;
     }
-    let whole =
-        Place::Url(storage_core::Location::new(a.scheme(), a.authority(), "")).open(How::default()).await?;
+    let whole = a.at("").open().await?;
     let mut options = RenameOptions::new();
     if no_clobber {
         options = options.if_absent();
     }
-    whole.rename(&Key::new(a.path())?, &Key::new(b.path())?, options).await
+    whole.rename(&Key::new(a.location().path())?, &Key::new(b.location().path())?, options).await
 }
 
 /// What moves keeps its owner where that is possible, as a rename would.
@@ -281,7 +280,7 @@ fn is_same(one: &Place, other: &Place) -> bool {
         (Place::Path(a), Place::Path(b)) => {
             std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))
         }
-        (Place::Url(a), Place::Url(b)) => a == b,
+        (Place::Url(a), Place::Url(b)) => a.is_same(b),
         _ => false,
     }
 }

@@ -2,11 +2,14 @@
 
 mod backends;
 mod cat;
+mod config;
 mod copy;
+mod doctor;
 mod du;
 mod glob;
 mod hash;
 mod list;
+mod presign;
 mod put;
 mod remove;
 mod stat;
@@ -36,6 +39,9 @@ pub(crate) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         Command::Sync(args) => sync::sync(args, output).await,
         Command::Check(args) => sync::check(args, output).await,
         Command::Cleanup(args) => remove::cleanup(args, output).await,
+        Command::Presign(args) => presign::presign(args, output).await,
+        Command::Config(command) => config::config(command, output).await,
+        Command::Doctor(args) => doctor::doctor(args, output).await,
         Command::Backends => backends::backends(output).await,
         Command::Completions(args) => {
             let mut script = Vec::new();

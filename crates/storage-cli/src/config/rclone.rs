@@ -1,0 +1,146 @@
+//! Remotes of rclone as profiles, as far as they mean the same.
+
+use storage_core::Options;
+
+use super::file::Profile;
+
+/// What came of one remote.
+#[derive(Debug)]
+pub(crate) enum Imported {
+    /// A profile, and what of the remote has no counterpart.
+    Profile(Profile, Vec<String>),
+    /// No profile, and why.
+    Skipped(String, String),
+}
+
+/// One section of the file: a name, and keys with values.
+type Section = (String, Vec<(String, String)>);
+
+/// Reads an `rclone.conf`.
+pub(crate) fn import(text: &str) -> Vec<Imported> {
+    sections(text).into_iter().map(|(name, keys)| remote(&name, &keys)).collect()
+}
+
+fn sections(text: &str) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            sections.push((name.to_owned(), Vec::new()));
+        } else if let (Some((_, keys)), Some((key, value))) = (sections.last_mut(), line.split_once('=')) {
+            keys.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    sections
+}
+
+fn remote(name: &str, keys: &[(String, String)]) -> Imported {
+    let skip = |why: &str| Imported::Skipped(name.to_owned(), why.to_owned());
+    if text_is_encrypted(name) {
+        return skip("the file is encrypted; decrypt it with `rclone config encryption remove` first");
+    }
+    let kind = keys.iter().find(|(key, _)| key == "type").map_or("", |(_, kind)| kind.as_str());
+    let translate: fn(&str, &str) -> Option<Translated> = match kind {
+        "s3" => s3,
+        "sftp" => sftp,
+        "local" => |_, _| Some(Translated::Nothing),
+        "" => return skip("it has no type"),
+        other => return skip(&format!("rclone's `{other}` has no counterpart here")),
+    };
+    let url = match kind {
+        "s3" => "s3://".to_owned(),
+        "sftp" => sftp_url(keys),
+        _ => "/".to_owned(),
+    };
+    let mut profile = Profile {
+        name: name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'), "-"),
+        url,
+        expand: false,
+        options: Options::new(),
+        names: Vec::new(),
+    };
+    let mut lost = Vec::new();
+    for (key, value) in keys.iter().filter(|(key, value)| key != "type" && !value.is_empty()) {
+        match translate(key, value) {
+            Some(Translated::Option(name, value)) => {
+                profile.options = profile.options.set(name, value);
+                profile.names.push(name.to_owned());
+            }
+            Some(Translated::Nothing) => {}
+            None => lost.push(key.clone()),
+        }
+    }
+    Imported::Profile(profile, lost)
+}
+
+/// What a key of rclone is here.
+enum Translated {
+    Option(&'static str, String),
+    /// What happens anyway, or stands in the URL.
+    Nothing,
+}
+
+fn s3(key: &str, value: &str) -> Option<Translated> {
+    let same = |name| Some(Translated::Option(name, value.to_owned()));
+    match key {
+        "access_key_id" => same("access_key_id"),
+        "secret_access_key" => same("secret_access_key"),
+        "session_token" => same("session_token"),
+        "region" => same("region"),
+        // rclone takes a bare host.
+        "endpoint" if !value.contains("://") => {
+            Some(Translated::Option("endpoint", format!("https://{value}")))
+        }
+        "endpoint" => same("endpoint"),
+        "profile" => same("profile"),
+        "storage_class" => same("storage_class"),
+        "force_path_style" => same("path_style"),
+        "server_side_encryption" => same("encryption"),
+        "sse_kms_key_id" => same("kms_key_id"),
+        "sse_customer_key_base64" => same("customer_key"),
+        "provider" | "env_auth" | "acl" | "location_constraint" | "bucket_acl" => Some(Translated::Nothing),
+        _ => None,
+    }
+}
+
+fn sftp(key: &str, _: &str) -> Option<Translated> {
+    // Keys and agents are found by the system's ssh, as its own configuration says.
+    matches!(key, "host" | "user" | "port" | "shell_type" | "md5sum_command" | "sha1sum_command")
+        .then_some(Translated::Nothing)
+}
+
+fn sftp_url(keys: &[(String, String)]) -> String {
+    let get = |name: &str| keys.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, v)| v);
+    let user = get("user").map_or_else(String::new, |user| format!("{user}@"));
+    let port = get("port").map_or_else(String::new, |port| format!(":{port}"));
+    format!("sftp://{user}{}{port}/~/", get("host").map_or("", String::as_str))
+}
+
+/// An encrypted file has no sections but one line that says so.
+fn text_is_encrypted(name: &str) -> bool {
+    name.starts_with("RCLONE_ENCRYPT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Imported, import};
+
+    #[test]
+    fn remotes() {
+        let text = "# mine\n[store]\ntype = s3\nprovider = Minio\naccess_key_id = AK\nsecret_access_key = hunter2\n\
+                    endpoint = minio.example.org\nchunk_size = 5M\n\n[box]\ntype = sftp\nhost = h\nuser = u\nport = 22\n\
+                    [drive]\ntype = drive\n";
+        let found = import(text);
+        let Imported::Profile(store, lost) = &found[0] else { panic!("{found:?}") };
+        assert_eq!(
+            (store.url.as_str(), store.options.get("endpoint")),
+            ("s3://", Some("https://minio.example.org"))
+        );
+        assert_eq!(lost, &["chunk_size"]);
+        let Imported::Profile(sftp, lost) = &found[1] else { panic!("{found:?}") };
+        assert_eq!((sftp.url.as_str(), lost.len()), ("sftp://u@h:22/~/", 0));
+        assert!(
+            matches!(&found[2], Imported::Skipped(name, why) if name == "drive" && why.contains("drive"))
+        );
+        assert!(!format!("{found:?}").contains("hunter2"));
+    }
+}

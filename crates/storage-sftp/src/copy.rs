@@ -1,0 +1,92 @@
+//! Copies and renames on the server.
+
+use std::sync::Arc;
+
+use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result};
+
+use crate::attributes::{self, is_directory, is_file, metadata};
+use crate::backend::Shared;
+use crate::error::is_missing;
+use crate::path::Place;
+use crate::stage::Staged;
+
+/// A copy by the server itself, staged as a write is.
+pub(crate) async fn copy(
+    shared: &Arc<Shared>,
+    from: &Key,
+    to: &Key,
+    request: &CopyRequest,
+) -> Result<Metadata> {
+    let place = Place::of(from)?;
+    let session = shared.pool.session().await?;
+    let found = shared.root.look(&session, &place).await?;
+    if !is_file(&found) {
+        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
+    }
+    let staged = Staged::create(shared, to).await?;
+    // Source and copy have to be open on one connection.
+    let (session, mut copy) = staged.parts().await?;
+    let mut source = session.check(session.sftp().open(shared.root.at(place.path)).await)?;
+    let found = session.check(source.metadata().await)?;
+    let known = metadata(&found);
+    if request.source_if_match.is_some() && request.source_if_match != known.etag {
+        return Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"));
+    }
+    if known.size > 0 {
+        session.check(source.copy_all_to(&mut copy).await)?;
+    }
+    let mut change = Change::new();
+    change.unix = known.unix;
+    if let Some(change) = attributes::change(&change)? {
+        session.check(copy.set_metadata(change).await)?;
+    }
+    if shared.syncs(&session) {
+        session.check(copy.sync_all().await)?;
+    }
+    let copied = staged.finish(&request.condition, known.size, true).await;
+    // Without an answer to give up, the file is removed by the staged one's end.
+    copied.map_err(|error| if error.kind() == ErrorKind::NotFound { error.maybe_applied() } else { error })
+}
+
+/// A rename by the server, in one step; one that may not replace is a link and a removal.
+pub(crate) async fn rename(shared: &Shared, from: &Key, to: &Key, condition: &Condition) -> Result<()> {
+    let (source, destination) = (Place::of(from)?, Place::of(to)?);
+    let session = shared.pool.session().await?;
+    shared.root.confine(&session, source.directory).await?;
+    shared.root.confine(&session, destination.directory).await?;
+    let (old, new) = (shared.root.at(source.path), shared.root.at(destination.path));
+    let mut fs = session.fs();
+    let found = session.check(fs.symlink_metadata(&old).await)?;
+    if is_directory(&found) {
+        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
+    }
+    crate::change::make_directories(shared, &session, destination.directory).await?;
+    match condition {
+        Condition::None => {
+            if let Ok(there) = fs.symlink_metadata(&new).await
+                && is_directory(&there)
+            {
+                return Err(Error::new(ErrorKind::InvalidKey, "a directory stands there"));
+            }
+            session.check(fs.rename(&old, &new).await)
+        }
+        Condition::IfAbsent => match fs.hard_link(&old, &new).await {
+            Ok(()) => session.check(fs.remove_file(&old).await).map_err(Error::maybe_applied),
+            Err(error) => {
+                let error = session.check::<()>(Err(error)).expect_err("because it is one");
+                if session.is_broken() {
+                    return Err(error);
+                }
+                match fs.symlink_metadata(&new).await {
+                    Ok(there) if is_directory(&there) => {
+                        Err(Error::new(ErrorKind::InvalidKey, "a directory stands there"))
+                    }
+                    Ok(_) => Err(Error::new(ErrorKind::AlreadyExists, "a file stands there already")),
+                    Err(missing) if is_missing(&missing) => Err(error),
+                    Err(_) => Err(error),
+                }
+            }
+        },
+        _ => Err(Error::unsupported("SFTP has no condition on an ETag")),
+    }
+}
