@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
-use storage_core::{Algorithm, Checksum, Checksums, Payload};
+use storage_core::{Algorithm, Checksum, Checksums, Error, ErrorKind, Payload, Result};
 
 /// The checksum of one part or of a whole object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,17 @@ impl Crc64 {
 
     pub(crate) fn to_base64(self) -> String {
         BASE64.encode(self.0.to_be_bytes())
+    }
+}
+
+/// Holds what the service tells of what it took against what was sent (clause WRITE-8).
+pub(crate) fn verify(sent: Option<Crc64>, told: Option<&str>) -> Result<()> {
+    match (sent, told) {
+        (Some(sent), Some(told)) if sent.to_base64() != told => {
+            let message = "the service tells another checksum than that of what was sent";
+            Err(Error::new(ErrorKind::InvalidData, message).maybe_applied())
+        }
+        _ => Ok(()),
     }
 }
 

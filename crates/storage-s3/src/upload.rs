@@ -110,6 +110,7 @@ impl S3Upload {
         let sent = complete.send().await;
         let answer = sent.map_err(|e| refused(status(&e), &self.request.condition, error(e)))?;
         self.over();
+        checksum::verify(whole, answer.checksum_crc64_nvme())?;
         let Some(told) = answer.e_tag().map(etag).filter(|e| e.as_str() != "\"\"") else {
             // Some services forget to tell.
             let found = read::stat(bucket, &self.key, &StatRequest::default()).await;
@@ -183,6 +184,7 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
         if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
     let answer = sent.map_err(error)?;
     let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
+    checksum::verify(crc, answer.checksum_crc64_nvme())?;
     Ok(Taken { etag, len, crc })
 }
 

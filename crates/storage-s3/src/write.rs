@@ -73,13 +73,13 @@ pub(crate) async fn write(
     let mut put = dress!(put, bucket, &request.attributes, user)
         .set_if_none_match(if_none_match)
         .set_if_match(if_match);
-    if bucket.checksums {
-        put = put.checksum_crc64_nvme(Crc64::of(&body).to_base64());
-    }
+    let crc = bucket.checksums.then(|| Crc64::of(&body));
+    put = put.set_checksum_crc64_nvme(crc.map(Crc64::to_base64));
     let put = put.body(ByteStream::from(body.into_bytes())).customize();
     let sent = if bucket.is_tls { put.disable_payload_signing().send().await } else { put.send().await };
     let answer = sent.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
     let Some(told) = answer.e_tag() else { return Err(not_from_service()) };
+    checksum::verify(crc, answer.checksum_crc64_nvme())?;
     let mut written = Metadata::new(size);
     written.etag = Some(etag(told));
     written.version = bucket.versions().then(|| version(answer.version_id()));

@@ -90,7 +90,10 @@ impl Store {
             ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed | ErrorKind::NotFound
         );
         let in_doubt = error.may_have_been_applied() || (condition_failed && error.attempts() > 1);
-        if !in_doubt || !self.declared().write_token {
+        // An answer that came and says that other bytes were taken is no lost one: the token proves whose the object is,
+        // not what it holds.
+        let damaged = error.kind() == ErrorKind::InvalidData && !error.is_retryable();
+        if !in_doubt || damaged || !self.declared().write_token {
             return Err(error);
         }
         match self.stat_full(key, &StatRequest::default()).await {

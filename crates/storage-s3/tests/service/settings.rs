@@ -2,7 +2,8 @@
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use libtest_mimic::{Failed, Trial};
-use storage_conformance::proxy::{Fault, Plan, Rule};
+use storage_conformance::fault::Call;
+use storage_conformance::proxy::{Answer, Fault, Plan, Rule};
 use storage_core::{
     Algorithm, CopyOptions, ErrorKind, Level, ReadOptions, RetryPolicy, SignRequest, SignedMethod,
     StatOptions, Store, WriteOptions,
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::run::{NOWHERE, Outcome, Place, alone, body, key, on, test};
+use crate::support::dialect::call;
 use crate::support::{CEPH, SEAWEEDFS, client};
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -25,6 +27,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on(SEAWEEDFS, "settings/checksums", checksums),
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-write", damaged_write),
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-read", damaged_read),
+        on(SEAWEEDFS, "settings/a-checksum-that-is-told-is-compared", told_checksum),
         on(SEAWEEDFS, "settings/part-size", part_size),
         on(CEPH, "settings/anonymous", anonymous),
         test("settings/an-endpoint-of-the-environment", endpoint_of_environment),
@@ -141,7 +144,7 @@ async fn customer_key_copy(endpoint: String) -> Outcome {
     let store = place.through(&proxy, with_key('a')).await?;
     store.write(&key("from"), body(100_000), WriteOptions::new().content_type("text/x")).await?;
     let text = "<Error><Code>EntityTooLarge</Code><Message>Too large</Message></Error>";
-    let answer = storage_conformance::proxy::Answer::new(400).body(text);
+    let answer = Answer::new(400).body(text);
     let once = Rule::new(Fault::Answer(answer))
         .only(|r| r.header("x-amz-copy-source").is_some() && !r.target.contains("partNumber"));
     proxy.set(Plan::new().rule(once));
@@ -315,6 +318,29 @@ async fn damaged_write(endpoint: String) -> Outcome {
     let good = place.store(with_checksums).await?;
     for name in ["once", "parts"] {
         assert!(!good.exists(&key(name)).await?, "{name}");
+    }
+    Ok(())
+}
+
+/// Damaged behind the place where the service checks.
+async fn told_checksum(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, with_checksums).await?;
+    let other = Answer::new(200).header("etag", "\"e\"").header("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=");
+    let done = "<CompleteMultipartUploadResult><ETag>e</ETag><ChecksumCRC64NVME>AAAAAAAAAAA=</ChecksumCRC64NVME>\
+                </CompleteMultipartUploadResult>";
+    for (wanted, answer) in
+        [(Call::Write, other.clone()), (Call::Part, other), (Call::Finish, Answer::new(200).body(done))]
+    {
+        let rule = Rule::new(Fault::Replace(answer)).only(move |request| call(request) == Some(wanted));
+        proxy.set(Plan::new().rule(rule));
+        let content = if wanted == Call::Write { body(1000) } else { body(11 * MIB) };
+        let options = WriteOptions::new().part_size(5 << 20);
+        let failed = store.write(&key("k"), content, options).await.expect_err("another checksum");
+        assert_eq!(failed.kind(), ErrorKind::InvalidData, "{wanted:?}: {failed}");
+        assert!(failed.may_have_been_applied(), "{wanted:?}: {failed}");
+        assert_eq!(proxy.unmet(), [""; 0]);
     }
     Ok(())
 }
