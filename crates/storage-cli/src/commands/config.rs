@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use serde_json::{Map, json};
-use storage_core::{Error, ErrorKind, ListOptions, Location, Options, Prefix, Provider, Result};
+use storage_core::{Error, ErrorKind, ListOptions, Location, Options, Prefix, Provider, Result, RetryPolicy};
 
 use crate::args::{Config, ConfigAdd, ConfigImport, ImportRclone};
 use crate::backends::registry;
-use crate::config::{ConfigFile, Imported, Profile, Session, import};
+use crate::config::{ConfigFile, Imported, Profile, Session, check_name, import};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place};
@@ -83,8 +83,17 @@ async fn check(names: &[String], output: &mut Output) -> Result<(), Failure> {
     let file = ConfigFile::load()?;
     for profile in chosen(&file, names)? {
         match connect(&profile).await {
+            Ok(()) if output.json => output.object(&json!({ "name": profile.name, "answers": true }))?,
             Ok(()) => output.line(&format!("{}: answers", profile.name))?,
-            Err(error) => output.entry_failed(&format!("{}:", profile.name), &error),
+            Err(error) => {
+                if output.json {
+                    let (kind, error) = (error.kind().as_str(), error.to_string());
+                    let name = &profile.name;
+                    output
+                        .object(&json!({ "name": name, "answers": false, "kind": kind, "error": error }))?;
+                }
+                output.entry_failed(&format!("{}:", profile.name), &error);
+            }
         }
     }
     output.conclude()
@@ -98,6 +107,8 @@ async fn connect(profile: &Profile) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidConfig, message));
     }
     let store = Place::parse(&format!("{}:", profile.name).into())?.open(How::default()).await?;
+    // Who checks wants to know now, not after half a minute of attempts.
+    let store = store.with_retry(RetryPolicy::none());
     match store.list(&Prefix::root(), ListOptions::new().delimiter('/')).next().await {
         Some(Err(error)) => Err(error),
         _ => Ok(()),
@@ -121,9 +132,7 @@ fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
     if profile.url.is_empty() {
         ask(&mut profile)?;
     }
-    file.set(&profile);
-    // Read back as the next run will read it, before anything is written.
-    file.profile(&profile.name)?;
+    file.try_set(&profile)?;
     file.save()?;
     output.note(&format!("`{}:` is now {}; try `haul config check {0}`", profile.name, shown_url(&profile)));
     Ok(())
@@ -152,32 +161,58 @@ fn import_rclone(args: &ImportRclone, output: &mut Output) -> Result<(), Failure
     let mut file = ConfigFile::load()?;
     let mut taken = 0;
     for found in import(&text) {
-        match found {
-            Imported::Skipped(name, why) => output.note(&format!("{name}: skipped, {why}")),
-            Imported::Profile(profile, lost) => {
-                if file.profile(&profile.name)?.is_some() && !args.force {
-                    output.note(&format!(
-                        "{}: skipped, there is a profile of this name; --force replaces it",
-                        profile.name
-                    ));
-                    continue;
-                }
-                let lost = if lost.is_empty() {
-                    String::new()
-                } else {
-                    format!(", without {}, which has no counterpart here", lost.join(", "))
-                };
-                output.note(&format!("{}: {}{lost}", profile.name, shown_url(&profile)));
-                file.set(&profile);
-                file.profile(&profile.name)?;
+        let (profile, lost) = match found {
+            Imported::Skipped(name, why) => {
+                tell_import(&name, Err(&why), output)?;
+                continue;
+            }
+            Imported::Profile(profile, lost) => (profile, lost),
+        };
+        // Any profile of the name counts, one that is wrong too.
+        if file.names().any(|name| name == profile.name) && !args.force {
+            let why = "there is a profile of this name; --force replaces it";
+            tell_import(&profile.name, Err(why), output)?;
+            continue;
+        }
+        match file.try_set(&profile) {
+            Ok(()) => {
+                tell_import(&profile.name, Ok((&profile, &lost)), output)?;
                 taken += 1;
             }
+            // One remote that cannot be is no reason to leave out the others.
+            Err(error) => tell_import(&profile.name, Err(&error.to_string()), output)?,
         }
     }
     if taken > 0 {
         file.save()?;
     }
-    output.line(&format!("imported {}", crate::show::count(taken, "profile")))?;
+    if !output.json {
+        output.line(&format!("imported {}", crate::show::count(taken, "profile")))?;
+    }
+    Ok(())
+}
+
+/// Tells what came of one remote: a profile and what it lost, or why there is none.
+fn tell_import(
+    name: &str,
+    came: std::result::Result<(&Profile, &Vec<String>), &str>,
+    output: &mut Output,
+) -> io::Result<()> {
+    if output.json {
+        return output.object(&match came {
+            Ok((profile, lost)) => json!({ "name": name, "url": shown_url(profile), "without": lost }),
+            Err(why) => json!({ "name": name, "skipped": why }),
+        });
+    }
+    match came {
+        Ok((profile, lost)) if lost.is_empty() => output.note(&format!("{name}: {}", shown_url(profile))),
+        Ok((profile, lost)) => output.note(&format!(
+            "{name}: {}, without {}, which has no counterpart here",
+            shown_url(profile),
+            lost.join(", ")
+        )),
+        Err(why) => output.note(&format!("{name}: skipped, {why}")),
+    }
     Ok(())
 }
 
@@ -294,21 +329,13 @@ fn no_profile(file: &ConfigFile, name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("{} has no profile `{name}`{hint}", file.path().display()))
 }
 
+/// Any profile of the name counts, one that is wrong too.
 fn refuse_replacing(file: &ConfigFile, name: &str, force: bool) -> Result<()> {
-    if force || file.profile(name)?.is_none() {
+    if force || !file.names().any(|known| known == name) {
         return Ok(());
     }
     let message = format!("there is a profile `{name}`; --force replaces it");
     Err(Error::new(ErrorKind::AlreadyExists, message))
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if name.len() > 1 && name.bytes().all(plain) {
-        return Ok(());
-    }
-    let message = format!("`{name}` is no name for a profile: two or more letters, digits, `-` and `_`");
-    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 fn is_secret(profile: &Profile, option: &str) -> bool {
@@ -319,9 +346,8 @@ fn is_secret(profile: &Profile, option: &str) -> bool {
 
 /// The URL, without a user part that holds a password.
 fn shown_url(profile: &Profile) -> String {
-    let user = |location: &Location| location.authority().rsplit_once('@').map(|(user, _)| user.to_owned());
     match Location::parse(&profile.url) {
-        Ok(location) if user(&location).is_some_and(|user| user.contains(':')) => location.to_string(),
+        Ok(location) if location.has_password() => location.to_string(),
         _ => profile.url.clone(),
     }
 }
