@@ -18,7 +18,7 @@ pub(crate) async fn config(command: Config, output: &mut Output) -> Result<(), F
     match command {
         Config::List => list(output),
         Config::Show(args) => show(&args.names, output),
-        Config::Add(args) => add(&args, output),
+        Config::Add(args) => add(&args, output).await,
         Config::Check(args) => check(&args.names, output).await,
         Config::Remove(args) => remove(&args.name, output),
         Config::Import(ConfigImport::Rclone(args)) => import_rclone(&args, output),
@@ -115,7 +115,7 @@ async fn connect(profile: &Profile) -> Result<()> {
     }
 }
 
-fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
+async fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
     check_name(&args.name)?;
     let mut file = ConfigFile::load()?;
     refuse_replacing(&file, &args.name, args.force)?;
@@ -130,7 +130,7 @@ fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
         set(&mut profile, name, value);
     }
     if profile.url.is_empty() {
-        ask(&mut profile)?;
+        ask(&mut profile).await?;
     }
     file.try_set(&profile)?;
     file.save()?;
@@ -229,7 +229,7 @@ fn rclone_file() -> Result<PathBuf> {
 }
 
 /// Asks for what a profile needs.
-fn ask(profile: &mut Profile) -> Result<()> {
+async fn ask(profile: &mut Profile) -> Result<()> {
     if !io::stdin().is_terminal() {
         let message = "name the URL: `haul config add NAME URL -o OPTION=VALUE`; without a terminal nobody can be asked";
         return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -240,7 +240,7 @@ fn ask(profile: &mut Profile) -> Result<()> {
         tell(&format!("  {}", provider.description));
     }
     profile.url = loop {
-        let url = question("url", false)?;
+        let url = question("url", false).await?;
         match Location::parse(&url).and_then(|l| registry.provider(l.scheme()).map(drop)) {
             Ok(()) => break url,
             Err(error) => tell(&error.to_string()),
@@ -252,13 +252,13 @@ fn ask(profile: &mut Profile) -> Result<()> {
     }
     tell("Which options? A name, `?` for the list, or nothing to end.");
     loop {
-        let name = question("option", false)?;
+        let name = question("option", false).await?;
         match name.as_str() {
             "" => return Ok(()),
             "?" => provider.options.iter().for_each(|o| tell(&format!("  {:<18} {}", o.name, o.help))),
             name => match provider.options.iter().find(|o| o.name == name) {
                 Some(option) => {
-                    let value = question(name, option.secret)?;
+                    let value = question(name, option.secret).await?;
                     set(profile, name, &value);
                 }
                 None => {
@@ -275,14 +275,19 @@ fn tell(text: &str) {
 }
 
 /// Asks on the terminal; what is secret is not shown while it is typed.
-fn question(what: &str, secret: bool) -> Result<String> {
+async fn question(what: &str, secret: bool) -> Result<String> {
     let failed =
         |e: io::Error| Error::new(ErrorKind::InvalidInput, "the terminal gave no answer").with_source(e);
     let _ = write!(io::stderr(), "{what}: ");
     let _ = io::stderr().flush();
     let quiet = secret.then(Quiet::begin).transpose().map_err(failed)?;
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    // On a thread of its own, so that Ctrl-C ends the waiting and the terminal shows again what is typed.
+    let (send, receive) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = send.send(io::stdin().lock().read_line(&mut line).map(|read| (read, line)));
+    });
+    let (read, line) = receive.await.map_err(|e| failed(io::Error::other(e)))?.map_err(failed)?;
     if quiet.is_some() {
         tell("");
     }

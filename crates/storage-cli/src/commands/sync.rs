@@ -5,7 +5,7 @@ use storage_core::{Error, ErrorKind, Operation, Store};
 use storage_sync::{Compare, Comparison, Difference, SyncEvent, SyncSummary};
 
 use crate::args::{Check, Sync};
-use crate::commands::copy::{keeps_owner, options, writing};
+use crate::commands::copy::{LinksHint, keeps_owner, options, writing};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place, holds_something};
@@ -36,14 +36,17 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
         .allow_empty_source(args.allow_empty_source)
         .compare(compare);
     let mut closed = None;
+    let mut links = LinksHint::new(args.links, &destination);
     let summary = storage_sync::sync(&source, &destination, options, |event| {
         count(&event, &meter);
+        links.see(&event);
         if closed.is_none() {
             closed = tell(&event, args.dry_run, &meter, output).err();
         }
     })
     .await;
     meter.finish();
+    links.tell(output);
     let summary = summary?;
     if made {
         to.become_like(&from, keeps_owner(&args.writing))?;
