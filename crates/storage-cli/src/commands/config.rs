@@ -9,7 +9,7 @@ use storage_core::{Error, ErrorKind, ListOptions, Location, Options, Prefix, Pro
 
 use crate::args::{Config, ConfigAdd, ConfigImport, ImportRclone};
 use crate::backends::registry;
-use crate::config::{ConfigFile, Imported, Profile, Session, check_name, import};
+use crate::config::{ConfigFile, Imported, Profile, Session, check_name, check_url, import, is_encrypted};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place};
@@ -92,7 +92,7 @@ async fn check(names: &[String], output: &mut Output) -> Result<(), Failure> {
                     output
                         .object(&json!({ "name": name, "answers": false, "kind": kind, "error": error }))?;
                 }
-                output.entry_failed(&format!("{}:", profile.name), &error);
+                output.named_failed(&format!("{}:", profile.name), &error);
             }
         }
     }
@@ -158,6 +158,11 @@ fn import_rclone(args: &ImportRclone, output: &mut Output) -> Result<(), Failure
             .with_name(path.display().to_string())
             .with_source(e)
     })?;
+    if is_encrypted(&text) {
+        let message = "the file is encrypted; `rclone config encryption remove` decrypts it";
+        let error = Error::new(ErrorKind::InvalidInput, message).with_name(path.display().to_string());
+        return Err(error.into());
+    }
     let mut file = ConfigFile::load()?;
     let mut taken = 0;
     for found in import(&text) {
@@ -235,15 +240,21 @@ async fn ask(profile: &mut Profile) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     let registry = registry();
-    tell("Where does it lead? A URL, such as:");
+    tell("Where does it lead? A path that begins with `/`, or a URL:");
     for provider in registry.providers() {
         tell(&format!("  {}", provider.description));
     }
     profile.url = loop {
         let url = question("url", false).await?;
-        match Location::parse(&url).and_then(|l| registry.provider(l.scheme()).map(drop)) {
+        // A slip like `some/path` is told as one, not as a URL that it never was.
+        let known = match Location::parse(&url) {
+            Ok(location) => registry.provider(location.scheme()).map(drop),
+            Err(_) => Ok(()),
+        };
+        match known.map_err(|e| e.to_string()).and_then(|()| check_url(&url).map_err(|e| format!("this {e}")))
+        {
             Ok(()) => break url,
-            Err(error) => tell(&error.to_string()),
+            Err(why) => tell(&why),
         }
     };
     let Some(provider) = profile.provider()? else { return Ok(()) };

@@ -261,7 +261,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 }
 
 /// Refuses a place that is another one in every directory, and a password where it would be shown.
-fn check_url(url: &str) -> std::result::Result<(), &'static str> {
+pub(crate) fn check_url(url: &str) -> std::result::Result<(), &'static str> {
     if !Location::is_url(url) {
         let absolute = Path::new(url).is_absolute();
         return if absolute { Ok(()) } else { Err("is neither a URL nor a path that begins with `/`") };
