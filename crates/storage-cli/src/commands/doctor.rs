@@ -366,9 +366,9 @@ impl Report<'_> {
 
     fn capability(&mut self, what: &str, has: bool) -> std::io::Result<bool> {
         if has {
-            self.good(what, "")?
+            self.good(what, "")?;
         } else {
-            self.note(what, "it does not")?
+            self.note(what, "it does not")?;
         }
         Ok(has)
     }
