@@ -34,8 +34,8 @@ pub(crate) struct Global {
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
     /// An option for the places that are URLs or profiles; `haul backends` tells what there is
-    #[arg(long, short, global = true, value_name = "NAME=VALUE", value_parser = parse_option)]
-    pub(crate) option: Vec<(String, Secret)>,
+    #[arg(long, short, global = true, value_name = "NAME=VALUE", value_parser = parse_secret)]
+    pub(crate) option: Vec<Secret>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -464,9 +464,10 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     time.ok().flatten().ok_or_else(|| format!("`{text}` is no time such as 15m"))
 }
 
-fn parse_option(text: &str) -> Result<(String, Secret), String> {
-    let (name, value) = text.split_once('=').ok_or("an option looks like NAME=VALUE")?;
-    Ok((name.to_owned(), Secret::new(value)))
+/// Takes everything: what the parser of the command line refuses it also prints.
+#[allow(clippy::unnecessary_wraps, reason = "the parser of the command line wants it so")]
+fn parse_secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::exit::Failure;
 use crate::output::Output;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let mut output = Output::new(&args.global);
-    if let Err(error) = config::Session::begin(args.global.option.clone()) {
+    if let Err(error) = config::Session::begin(&args.global.option) {
         return exit::code(Err(error.into()), &mut output);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -37,10 +37,18 @@ fn main() -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::code(Err(Failure::Fatal(format!("no signals: {error}"))), &mut output),
     };
-    let result = runtime.block_on(until_interrupted(commands::run(args, &mut output), signals));
+    let result = runtime.block_on(run(args, signals, &mut output));
     // Work that was dropped removes its staged files on the way out.
     drop(runtime);
     exit::code(result, &mut output)
+}
+
+async fn run(args: Args, mut signals: signals::Signals, output: &mut Output) -> Result<(), Failure> {
+    match args.command {
+        // What it wrote is taken away again before it ends, whatever ends it.
+        Command::Doctor(args) => commands::doctor(args, &mut signals, output).await,
+        _ => until_interrupted(commands::run(args, output), signals).await,
+    }
 }
 
 /// Runs the command until it ends or the user has enough.

@@ -86,6 +86,11 @@ impl Output {
         if error.key().is_some() || name.is_empty() {
             return self.item_failed(error);
         }
+        self.named_failed(name, error);
+    }
+
+    /// Tells of an item that failed, with a name that the error cannot know.
+    pub(crate) fn named_failed(&mut self, name: &str, error: &Error) {
         self.failed += 1;
         self.error(&format!("`{}`: {error}", name.escape_debug()));
     }

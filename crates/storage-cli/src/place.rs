@@ -5,14 +5,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use futures_util::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use storage_core::{
-    Error, ErrorKind, Key, Location, Metadata, Operation, Options, Prefix, Result, StatOptions, Store,
+    Error, ErrorKind, Key, ListOptions, Location, Metadata, Operation, Options, Prefix, Result, StatOptions,
+    Store,
 };
 
 use crate::args::Links;
 use crate::backends::registry;
-use crate::config::Session;
+use crate::config::{ConfigFile, Session};
 use crate::remote::Remote;
 
 /// A path stays readable in a URL.
@@ -80,12 +82,12 @@ impl Place {
         }
         match text.to_str() {
             Some(url) if Location::is_url(url) => Self::of_url(url),
-            Some(named) if !Path::new(text).is_symlink() && !Path::new(text).exists() => Self::named(named),
-            _ => Ok(Self::Path(PathBuf::from(text))),
+            Some(named) => Self::named(named),
+            None => Ok(Self::Path(PathBuf::from(text))),
         }
     }
 
-    /// `profile:path`, or a path that does not exist.
+    /// `profile:path`, or a path. A profile goes first: a file of that name must not take what was meant for the profile.
     fn named(text: &str) -> Result<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         // One letter is a drive of another system, and nothing before the colon is no name.
@@ -94,6 +96,9 @@ impl Place {
             return Ok(Self::Path(PathBuf::from(text)));
         };
         let Some((url, options)) = Session::profile(name, path)? else {
+            if Path::new(text).symlink_metadata().is_ok() {
+                return Ok(Self::Path(PathBuf::from(text)));
+            }
             let hint = Session::near(name)?;
             let message = format!("no profile is called `{name}`{hint}; for a path write `./{text}`");
             return Err(Error::new(ErrorKind::InvalidConfig, message));
@@ -111,6 +116,13 @@ impl Place {
 
     fn of_url(url: &str) -> Result<Self> {
         let location = Location::parse(url)?;
+        if registry().provider(location.scheme()).is_err()
+            && ConfigFile::load().is_ok_and(|file| file.names().any(|name| name == location.scheme()))
+        {
+            let name = location.scheme();
+            let message = format!("`{name}` is a profile, no kind of URL; write `{name}:PATH`");
+            return Err(Error::new(ErrorKind::InvalidConfig, message));
+        }
         if location.scheme() == "file" && matches!(location.authority(), "" | "localhost") {
             let bytes: Vec<u8> = percent_encoding::percent_decode_str(location.path()).collect();
             return Ok(Self::Path(Path::new("/").join(OsString::from_vec(bytes))));
@@ -194,7 +206,13 @@ impl Place {
         }
         match self.find_object(how).await {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
-                Ok(Found::Directory(self.open(how).await?))
+                let store = self.open(how).await?;
+                // Where directories are but names, one with nothing in it is a name mistyped. The root is always there.
+                let root = matches!(self, Self::Url(remote) if remote.location().path().is_empty());
+                if root || holds_something(&store).await? {
+                    return Ok(Found::Directory(store));
+                }
+                Err(Error::new(ErrorKind::NotFound, "there is nothing of this name").with_name(self.shown()))
             }
             found => found,
         }
@@ -260,6 +278,16 @@ impl Place {
             _ => false,
         }
     }
+}
+
+/// Whether anything is in a store.
+pub(crate) async fn holds_something(store: &Store) -> Result<bool> {
+    store
+        .list(&Prefix::root(), ListOptions::new().delimiter('/'))
+        .next()
+        .await
+        .transpose()
+        .map(|e| e.is_some())
 }
 
 /// The path with all links resolved, as far as it exists. What does not exist is no link, so its `..` are plain names.

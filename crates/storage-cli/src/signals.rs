@@ -18,6 +18,11 @@ impl Signals {
             Err(_) => std::future::pending().await,
         }
     }
+
+    /// The first signal, if it has come by now.
+    pub(crate) fn come(&mut self) -> Option<&'static str> {
+        self.0.try_recv().ok()
+    }
 }
 
 /// Starts to listen, on a thread of its own: the others may wait for a pipe that nobody reads.

@@ -64,6 +64,22 @@ impl Location {
         &self.authority
     }
 
+    /// Whether a password stands in it: in the user part, or in what was meant as one and cut by a `/` in the password.
+    pub fn has_password(&self) -> bool {
+        match self.authority.rsplit_once('@') {
+            Some((user, _)) => user.contains(':'),
+            None => self.is_cut(),
+        }
+    }
+
+    /// `user:pass/word@host`: the `/` ends the authority, and what follows the colon is no port.
+    fn is_cut(&self) -> bool {
+        let port = self.authority.split_once(':').map(|(_, port)| port);
+        !self.authority.starts_with('[')
+            && self.path.contains('@')
+            && port.is_some_and(|port| !port.bytes().all(|b| b.is_ascii_digit()))
+    }
+
     /// What follows, without the first `/`.
     pub fn path(&self) -> &str {
         &self.path
@@ -106,6 +122,9 @@ fn hide_userinfo(text: &str) -> String {
 impl fmt::Display for Location {
     /// The URL without its user part, which may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (true, Some((_, after))) = (self.is_cut(), self.path.rsplit_once('@')) {
+            return write!(f, "{}://…@{after}", self.scheme);
+        }
         let host = self.authority.rsplit('@').next().unwrap_or("");
         write!(f, "{}://{host}/{}", self.scheme, self.path)
     }
@@ -135,6 +154,21 @@ mod tests {
         check("/a/b", None);
         check("://x", None);
         check("a b://x", None);
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let check = |url: &str, has: bool, shown: &str| {
+            let location = Location::parse(url).expect("a URL");
+            assert_eq!((location.has_password(), location.to_string().as_str()), (has, shown), "{url}");
+        };
+        check("s3://b/k", false, "s3://b/k");
+        check("s3://b/k:x@y", false, "s3://b/k:x@y");
+        check("sftp://u@h:22/p@q", false, "sftp://h:22/p@q");
+        check("sftp://h:22/p@q", false, "sftp://h:22/p@q");
+        check("sftp://[::1]/p@q", false, "sftp://[::1]/p@q");
+        check("s3://AK:hunter2@b/k", true, "s3://b/k");
+        check("s3://AK:hun/ter2@b/k", true, "s3://…@b/k");
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub(crate) async fn backends(output: &mut Output) -> Result<(), Failure> {
     for (at, provider) in registry.providers().iter().enumerate() {
         // What opens without an address tells its capabilities; the others tell them once they are opened.
         let url = format!("{}:///", provider.schemes[0]);
-        let capabilities = registry.open(&url, Options::new()).await.ok().map(|store| store.capabilities());
+        // As this program opens it: links inside a tree are kept unless told otherwise.
+        let links = provider.options.iter().any(|option| option.name == "symlinks");
+        let options = if links { Options::new().set("symlinks", "preserve") } else { Options::new() };
+        let capabilities = registry.open(&url, options).await.ok().map(|store| store.capabilities());
         if output.json {
             output.object(&as_json(provider, capabilities.as_ref()))?;
         } else {
@@ -33,8 +36,17 @@ fn print(
     }
     let schemes: Vec<String> = provider.schemes.iter().map(|s| format!("{s}://")).collect();
     output.line(&format!("{}  {}  {}", provider.name, schemes.join(" "), provider.description))?;
-    for option in provider.options {
-        output.line(&format!("    option {:<12} {}", option.name, option.help))?;
+    // Places of this machine take flags instead.
+    let options = if provider.schemes.contains(&"file") { &[] } else { provider.options };
+    let width = options.iter().map(|option| option.name.len()).max().unwrap_or_default();
+    for option in options {
+        let secret = if option.secret { " (secret)" } else { "" };
+        output.line(&format!("    -o {:<width$}  {}{secret}", option.name, option.help))?;
+    }
+    if can.is_none() {
+        output.line(
+            "    what it can do depends on the service and on options: `haul doctor PLACE` finds out",
+        )?;
     }
     for (name, level) in can.iter().flat_map(|can| rows(can)) {
         output.line(&format!("    {name:<19} {level}"))?;
@@ -69,8 +81,11 @@ fn as_json(provider: &Provider, can: Option<&Capabilities>) -> serde_json::Value
         .flat_map(|can| rows(can))
         .map(|(name, level)| (name.replace(' ', "_"), level.into()))
         .collect();
-    let options: Vec<_> =
-        provider.options.iter().map(|o| json!({ "name": o.name, "help": o.help })).collect();
+    let options: Vec<_> = provider
+        .options
+        .iter()
+        .map(|o| json!({ "name": o.name, "help": o.help, "secret": o.secret }))
+        .collect();
     json!({
         "name": provider.name, "description": provider.description, "schemes": provider.schemes,
         "options": options, "capabilities": rows,

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use serde_json::{Map, json};
-use storage_core::{Error, ErrorKind, ListOptions, Location, Options, Prefix, Provider, Result};
+use storage_core::{Error, ErrorKind, ListOptions, Location, Options, Prefix, Provider, Result, RetryPolicy};
 
 use crate::args::{Config, ConfigAdd, ConfigImport, ImportRclone};
 use crate::backends::registry;
-use crate::config::{ConfigFile, Imported, Profile, Session, import};
+use crate::config::{ConfigFile, Imported, Profile, Session, check_name, check_url, import, is_encrypted};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place};
@@ -18,7 +18,7 @@ pub(crate) async fn config(command: Config, output: &mut Output) -> Result<(), F
     match command {
         Config::List => list(output),
         Config::Show(args) => show(&args.names, output),
-        Config::Add(args) => add(&args, output),
+        Config::Add(args) => add(&args, output).await,
         Config::Check(args) => check(&args.names, output).await,
         Config::Remove(args) => remove(&args.name, output),
         Config::Import(ConfigImport::Rclone(args)) => import_rclone(&args, output),
@@ -83,8 +83,17 @@ async fn check(names: &[String], output: &mut Output) -> Result<(), Failure> {
     let file = ConfigFile::load()?;
     for profile in chosen(&file, names)? {
         match connect(&profile).await {
+            Ok(()) if output.json => output.object(&json!({ "name": profile.name, "answers": true }))?,
             Ok(()) => output.line(&format!("{}: answers", profile.name))?,
-            Err(error) => output.entry_failed(&format!("{}:", profile.name), &error),
+            Err(error) => {
+                if output.json {
+                    let (kind, error) = (error.kind().as_str(), error.to_string());
+                    let name = &profile.name;
+                    output
+                        .object(&json!({ "name": name, "answers": false, "kind": kind, "error": error }))?;
+                }
+                output.named_failed(&format!("{}:", profile.name), &error);
+            }
         }
     }
     output.conclude()
@@ -98,13 +107,15 @@ async fn connect(profile: &Profile) -> Result<()> {
         return Err(Error::new(ErrorKind::InvalidConfig, message));
     }
     let store = Place::parse(&format!("{}:", profile.name).into())?.open(How::default()).await?;
+    // Who checks wants to know now, not after half a minute of attempts.
+    let store = store.with_retry(RetryPolicy::none());
     match store.list(&Prefix::root(), ListOptions::new().delimiter('/')).next().await {
         Some(Err(error)) => Err(error),
         _ => Ok(()),
     }
 }
 
-fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
+async fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
     check_name(&args.name)?;
     let mut file = ConfigFile::load()?;
     refuse_replacing(&file, &args.name, args.force)?;
@@ -119,11 +130,9 @@ fn add(args: &ConfigAdd, output: &mut Output) -> Result<(), Failure> {
         set(&mut profile, name, value);
     }
     if profile.url.is_empty() {
-        ask(&mut profile)?;
+        ask(&mut profile).await?;
     }
-    file.set(&profile);
-    // Read back as the next run will read it, before anything is written.
-    file.profile(&profile.name)?;
+    file.try_set(&profile)?;
     file.save()?;
     output.note(&format!("`{}:` is now {}; try `haul config check {0}`", profile.name, shown_url(&profile)));
     Ok(())
@@ -149,35 +158,66 @@ fn import_rclone(args: &ImportRclone, output: &mut Output) -> Result<(), Failure
             .with_name(path.display().to_string())
             .with_source(e)
     })?;
+    if is_encrypted(&text) {
+        let message = "the file is encrypted; `rclone config encryption remove` decrypts it";
+        let error = Error::new(ErrorKind::InvalidInput, message).with_name(path.display().to_string());
+        return Err(error.into());
+    }
     let mut file = ConfigFile::load()?;
     let mut taken = 0;
     for found in import(&text) {
-        match found {
-            Imported::Skipped(name, why) => output.note(&format!("{name}: skipped, {why}")),
-            Imported::Profile(profile, lost) => {
-                if file.profile(&profile.name)?.is_some() && !args.force {
-                    output.note(&format!(
-                        "{}: skipped, there is a profile of this name; --force replaces it",
-                        profile.name
-                    ));
-                    continue;
-                }
-                let lost = if lost.is_empty() {
-                    String::new()
-                } else {
-                    format!(", without {}, which has no counterpart here", lost.join(", "))
-                };
-                output.note(&format!("{}: {}{lost}", profile.name, shown_url(&profile)));
-                file.set(&profile);
-                file.profile(&profile.name)?;
+        let (profile, lost) = match found {
+            Imported::Skipped(name, why) => {
+                tell_import(&name, Err(&why), output)?;
+                continue;
+            }
+            Imported::Profile(profile, lost) => (profile, lost),
+        };
+        // Any profile of the name counts, one that is wrong too.
+        if file.names().any(|name| name == profile.name) && !args.force {
+            let why = "there is a profile of this name; --force replaces it";
+            tell_import(&profile.name, Err(why), output)?;
+            continue;
+        }
+        match file.try_set(&profile) {
+            Ok(()) => {
+                tell_import(&profile.name, Ok((&profile, &lost)), output)?;
                 taken += 1;
             }
+            // One remote that cannot be is no reason to leave out the others.
+            Err(error) => tell_import(&profile.name, Err(&error.to_string()), output)?,
         }
     }
     if taken > 0 {
         file.save()?;
     }
-    output.line(&format!("imported {}", crate::show::count(taken, "profile")))?;
+    if !output.json {
+        output.line(&format!("imported {}", crate::show::count(taken, "profile")))?;
+    }
+    Ok(())
+}
+
+/// Tells what came of one remote: a profile and what it lost, or why there is none.
+fn tell_import(
+    name: &str,
+    came: std::result::Result<(&Profile, &Vec<String>), &str>,
+    output: &mut Output,
+) -> io::Result<()> {
+    if output.json {
+        return output.object(&match came {
+            Ok((profile, lost)) => json!({ "name": name, "url": shown_url(profile), "without": lost }),
+            Err(why) => json!({ "name": name, "skipped": why }),
+        });
+    }
+    match came {
+        Ok((profile, lost)) if lost.is_empty() => output.note(&format!("{name}: {}", shown_url(profile))),
+        Ok((profile, lost)) => output.note(&format!(
+            "{name}: {}, without {}, which has no counterpart here",
+            shown_url(profile),
+            lost.join(", ")
+        )),
+        Err(why) => output.note(&format!("{name}: skipped, {why}")),
+    }
     Ok(())
 }
 
@@ -194,21 +234,27 @@ fn rclone_file() -> Result<PathBuf> {
 }
 
 /// Asks for what a profile needs.
-fn ask(profile: &mut Profile) -> Result<()> {
+async fn ask(profile: &mut Profile) -> Result<()> {
     if !io::stdin().is_terminal() {
         let message = "name the URL: `haul config add NAME URL -o OPTION=VALUE`; without a terminal nobody can be asked";
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     let registry = registry();
-    tell("Where does it lead? A URL, such as:");
+    tell("Where does it lead? A path that begins with `/`, or a URL:");
     for provider in registry.providers() {
         tell(&format!("  {}", provider.description));
     }
     profile.url = loop {
-        let url = question("url", false)?;
-        match Location::parse(&url).and_then(|l| registry.provider(l.scheme()).map(drop)) {
+        let url = question("url", false).await?;
+        // A slip like `some/path` is told as one, not as a URL that it never was.
+        let known = match Location::parse(&url) {
+            Ok(location) => registry.provider(location.scheme()).map(drop),
+            Err(_) => Ok(()),
+        };
+        match known.map_err(|e| e.to_string()).and_then(|()| check_url(&url).map_err(|e| format!("this {e}")))
+        {
             Ok(()) => break url,
-            Err(error) => tell(&error.to_string()),
+            Err(why) => tell(&why),
         }
     };
     let Some(provider) = profile.provider()? else { return Ok(()) };
@@ -217,13 +263,13 @@ fn ask(profile: &mut Profile) -> Result<()> {
     }
     tell("Which options? A name, `?` for the list, or nothing to end.");
     loop {
-        let name = question("option", false)?;
+        let name = question("option", false).await?;
         match name.as_str() {
             "" => return Ok(()),
             "?" => provider.options.iter().for_each(|o| tell(&format!("  {:<18} {}", o.name, o.help))),
             name => match provider.options.iter().find(|o| o.name == name) {
                 Some(option) => {
-                    let value = question(name, option.secret)?;
+                    let value = question(name, option.secret).await?;
                     set(profile, name, &value);
                 }
                 None => {
@@ -240,14 +286,19 @@ fn tell(text: &str) {
 }
 
 /// Asks on the terminal; what is secret is not shown while it is typed.
-fn question(what: &str, secret: bool) -> Result<String> {
+async fn question(what: &str, secret: bool) -> Result<String> {
     let failed =
         |e: io::Error| Error::new(ErrorKind::InvalidInput, "the terminal gave no answer").with_source(e);
     let _ = write!(io::stderr(), "{what}: ");
     let _ = io::stderr().flush();
     let quiet = secret.then(Quiet::begin).transpose().map_err(failed)?;
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    // On a thread of its own, so that Ctrl-C ends the waiting and the terminal shows again what is typed.
+    let (send, receive) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = send.send(io::stdin().lock().read_line(&mut line).map(|read| (read, line)));
+    });
+    let (read, line) = receive.await.map_err(|e| failed(io::Error::other(e)))?.map_err(failed)?;
     if quiet.is_some() {
         tell("");
     }
@@ -294,21 +345,13 @@ fn no_profile(file: &ConfigFile, name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("{} has no profile `{name}`{hint}", file.path().display()))
 }
 
+/// Any profile of the name counts, one that is wrong too.
 fn refuse_replacing(file: &ConfigFile, name: &str, force: bool) -> Result<()> {
-    if force || file.profile(name)?.is_none() {
+    if force || !file.names().any(|known| known == name) {
         return Ok(());
     }
     let message = format!("there is a profile `{name}`; --force replaces it");
     Err(Error::new(ErrorKind::AlreadyExists, message))
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if name.len() > 1 && name.bytes().all(plain) {
-        return Ok(());
-    }
-    let message = format!("`{name}` is no name for a profile: two or more letters, digits, `-` and `_`");
-    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 fn is_secret(profile: &Profile, option: &str) -> bool {
@@ -319,9 +362,8 @@ fn is_secret(profile: &Profile, option: &str) -> bool {
 
 /// The URL, without a user part that holds a password.
 fn shown_url(profile: &Profile) -> String {
-    let user = |location: &Location| location.authority().rsplit_once('@').map(|(user, _)| user.to_owned());
     match Location::parse(&profile.url) {
-        Ok(location) if user(&location).is_some_and(|user| user.contains(':')) => location.to_string(),
+        Ok(location) if location.has_password() => location.to_string(),
         _ => profile.url.clone(),
     }
 }

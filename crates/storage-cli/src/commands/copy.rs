@@ -70,7 +70,7 @@ async fn cp_one(
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
             let (to, _) = destination.open_or_make(source, writing(&args.writing, args.links)).await?;
-            let summary = copy_tree(&from, &to, options(&args.writing), meter, output).await?;
+            let summary = copy_tree(&from, &to, args.links, options(&args.writing), meter, output).await?;
             destination.become_like(source, keeps_owner(&args.writing))?;
             Ok(summary)
         }
@@ -80,21 +80,52 @@ async fn cp_one(
 async fn copy_tree(
     from: &Store,
     to: &Store,
+    links: Links,
     options: SyncOptions,
     meter: &Meter,
     output: &mut Output,
 ) -> Result<SyncSummary> {
     let to = meter.watch(to, Operation::Write);
-    storage_sync::sync(from, &to, options, |event| match event {
-        SyncEvent::Copied { name, .. } => {
-            meter.copied();
-            told(output, meter, "copied", name);
+    let mut links = LinksHint::new(links, &to);
+    let summary = storage_sync::sync(from, &to, options, |event| {
+        links.see(&event);
+        match event {
+            SyncEvent::Copied { name, .. } => {
+                meter.copied();
+                told(output, meter, "copied", name);
+            }
+            SyncEvent::Unchanged { .. } => meter.unchanged(),
+            SyncEvent::Failed { name, error, .. } => meter.above(|| output.entry_failed(name, error)),
+            _ => {}
         }
-        SyncEvent::Unchanged { .. } => meter.unchanged(),
-        SyncEvent::Failed { name, error, .. } => meter.above(|| output.entry_failed(name, error)),
-        _ => {}
     })
-    .await
+    .await;
+    meter.above(|| links.tell(output));
+    summary
+}
+
+/// What to do about links that failed because the destination holds none. The stores do not know the program's flags.
+pub(crate) struct LinksHint {
+    possible: bool,
+    failed: bool,
+}
+
+impl LinksHint {
+    pub(crate) fn new(links: Links, destination: &Store) -> Self {
+        let possible = links == Links::Preserve && !destination.capabilities().symlinks;
+        Self { possible, failed: false }
+    }
+
+    pub(crate) fn see(&mut self, event: &SyncEvent<'_>) {
+        self.failed |=
+            matches!(event, SyncEvent::Failed { error, .. } if error.kind() == ErrorKind::Unsupported);
+    }
+
+    pub(crate) fn tell(&self, output: &Output) {
+        if self.possible && self.failed {
+            output.note("--links skip leaves symbolic links out, --links follow copies what they lead to");
+        }
+    }
 }
 
 pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
@@ -146,7 +177,8 @@ async fn mv_one(
             }
             refuse_replacing(&destination, no_clobber)?;
             let (to, _) = destination.open_or_make(source, How { create: true, ..How::default() }).await?;
-            let summary = copy_tree(&from, &to, moving(), meter, output).await?;
+            // There is no --links to speak of.
+            let summary = copy_tree(&from, &to, Links::Skip, moving(), meter, output).await?;
             if summary.failed > 0 {
                 let message = "not everything could be copied, so nothing of the source was removed";
                 return Err(Error::new(ErrorKind::Other, message).with_name(source.shown()));

@@ -15,16 +15,39 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place};
 use crate::show;
+use crate::signals::Signals;
 
 /// A clock may differ by this much: services tell seconds, and requests take time.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn doctor(args: Doctor, output: &mut Output) -> std::result::Result<(), Failure> {
+/// What the examination writes.
+const WRITTEN: [&str; 10] = [
+    "probe",
+    "fresh",
+    "spare",
+    "copy",
+    "metadata",
+    "parts",
+    "order/ab-c/y",
+    "order/ab.c",
+    "order/ab/d",
+    "order/ab0",
+];
+
+pub(crate) async fn doctor(
+    args: Doctor,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> std::result::Result<(), Failure> {
     let place = Place::parse(&args.place)?;
-    let mut report = Report { output, failed: false, advice: Vec::new() };
+    let mut report = Report { output, failed: false, advice: Vec::new(), signals: None, interrupted: None };
     let store = place.open(How::default()).await?.with_retry(RetryPolicy::none());
     report.good("opens as", store.backend_name())?;
-    if reach(&store, &mut report).await? && !args.read_only {
+    let reached = tokio::select! {
+        reached = reach(&store, &mut report) => reached?,
+        name = signals.first() => return Err(Failure::Interrupted(name)),
+    };
+    if reached && !args.read_only {
         // What the place is said to keep is tried, and what it is not said to keep as well.
         let daring = match &place {
             Place::Url(remote) => remote.with_if_known("conditions", "all").open().await?,
@@ -32,9 +55,13 @@ pub(crate) async fn doctor(args: Doctor, output: &mut Output) -> std::result::Re
         };
         let ward = Prefix::new(format!(".haul-doctor-{:08x}/", fastrand::u32(..)))?;
         let daring = daring.with_retry(RetryPolicy::none()).scoped(&ward)?;
+        // A write that is dropped on its way may still come to be, after everything was taken away: each check ends first.
+        report.signals = Some(signals);
         let examined = examine(&store, &daring, &mut report).await;
-        discharge(&daring, &mut report).await?;
-        examined?;
+        report.signals = None;
+        let interrupted = report.interrupted.map_or(Ok(()), |name| Err(Failure::Interrupted(name)));
+        discharge(&store.with_retry(RetryPolicy::default()), &ward, &mut report).await?;
+        interrupted.and(examined)?;
     }
     report.conclude()
 }
@@ -240,17 +267,56 @@ fn refused<T>(result: Result<T>, kind: ErrorKind) -> bool {
 }
 
 /// Takes everything away again.
-async fn discharge(store: &Store, report: &mut Report<'_>) -> std::result::Result<(), Failure> {
-    let listed = store.list(&Prefix::root(), ListOptions::new()).objects().try_collect::<Vec<_>>().await;
-    let left = match listed {
-        Ok(objects) => {
-            let targets: Vec<DeleteTarget> = objects.into_iter().map(|o| DeleteTarget::new(o.key)).collect();
-            store.delete_all(targets).await.into_iter().find_map(|(_, result)| result.err())
+async fn discharge(
+    store: &Store,
+    ward: &Prefix,
+    report: &mut Report<'_>,
+) -> std::result::Result<(), Failure> {
+    if let Err(error) = empty(store, ward).await {
+        report.bad(&format!("leaves nothing behind at {ward}"), &error)?;
+    }
+    Ok(())
+}
+
+async fn empty(store: &Store, ward: &Prefix) -> Result<()> {
+    let can = store.capabilities();
+    // Known names are deleted whatever a listing says: what is examined here may be the listing.
+    let mut targets: Vec<DeleteTarget> =
+        WRITTEN.iter().map(|name| ward.key(name).map(DeleteTarget::new)).collect::<Result<_>>()?;
+    if can.versions {
+        let versions = store.list(ward, ListOptions::new().versions(true)).objects();
+        for object in versions.try_collect::<Vec<_>>().await? {
+            let target = DeleteTarget::new(object.key);
+            targets.push(match object.metadata.version {
+                Some(version) => target.version(version),
+                None => target,
+            });
         }
-        Err(error) => Some(error),
-    };
-    if let Some(error) = left {
-        report.bad(&format!("leaves nothing behind at {}", store.prefix()), &error)?;
+        // The names alone would only be marked as deleted, once more.
+        targets.drain(..WRITTEN.len());
+    }
+    let gone = |result: &Result<()>| !matches!(result, Err(e) if e.kind() != ErrorKind::NotFound);
+    if let Some((_, Err(error))) =
+        store.delete_all(targets).await.into_iter().find(|(_, result)| !gone(result))
+    {
+        return Err(error);
+    }
+    if can.directories {
+        let below = store.list(ward, ListOptions::new().directories(true));
+        let entries = below.try_collect::<Vec<Entry>>().await?;
+        let directories = entries.into_iter().filter_map(|entry| match entry {
+            Entry::Prefix(directory) => Some(directory.prefix),
+            _ => None,
+        });
+        // Deeper ones first.
+        for directory in directories.collect::<Vec<_>>().iter().rev() {
+            store.remove_dir(directory).await?;
+        }
+        match store.remove_dir(ward).await {
+            // Nothing was written at all.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
     }
     Ok(())
 }
@@ -264,6 +330,9 @@ struct Report<'a> {
     output: &'a mut Output,
     failed: bool,
     advice: Vec<String>,
+    /// What ends the examination between two checks.
+    signals: Option<&'a mut Signals>,
+    interrupted: Option<&'static str>,
 }
 
 impl Report<'_> {
@@ -305,6 +374,10 @@ impl Report<'_> {
     }
 
     fn tell(&mut self, sign: &str, what: &str, how: &str) -> std::io::Result<()> {
+        self.interrupted = self.signals.as_mut().and_then(|signals| signals.come());
+        if self.interrupted.is_some() {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
         if self.output.json {
             return self.output.object(&json!({ "result": sign, "check": what, "detail": how }));
         }

@@ -22,6 +22,8 @@ use crate::args::{Args, Command};
 use crate::exit::Failure;
 use crate::output::Output;
 
+pub(crate) use doctor::doctor;
+
 pub(crate) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     match args.command {
         Command::Ls(args) => list::ls(args, output).await,
@@ -41,8 +43,8 @@ pub(crate) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         Command::Cleanup(args) => remove::cleanup(args, output).await,
         Command::Presign(args) => presign::presign(args, output).await,
         Command::Config(command) => config::config(command, output).await,
-        Command::Doctor(args) => doctor::doctor(args, output).await,
         Command::Backends => backends::backends(output).await,
+        Command::Doctor(_) => unreachable!("because it is run with the signals"),
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Args::command(), "haul", &mut script);

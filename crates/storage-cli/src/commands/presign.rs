@@ -25,7 +25,7 @@ pub(crate) async fn presign(args: Presign, output: &mut Output) -> Result<(), Fa
             signed.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         output.object(&json!({
             "method": signed.method.as_str(), "url": signed.url.reveal(), "headers": headers,
-            "expires": show::time(signed.expires),
+            "expires": show::time_exact(signed.expires),
         }))?;
         return Ok(());
     }

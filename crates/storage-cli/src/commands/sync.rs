@@ -1,14 +1,14 @@
 //! `haul sync` and `haul check`
 
 use serde_json::json;
-use storage_core::{Error, ErrorKind, Operation};
+use storage_core::{Error, ErrorKind, Operation, Store};
 use storage_sync::{Compare, Comparison, Difference, SyncEvent, SyncSummary};
 
 use crate::args::{Check, Sync};
-use crate::commands::copy::{keeps_owner, options, writing};
+use crate::commands::copy::{LinksHint, keeps_owner, options, writing};
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::place::{How, Place};
+use crate::place::{How, Place, holds_something};
 use crate::progress::Meter;
 use crate::show;
 
@@ -21,6 +21,7 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     let source = from.open(How::links(args.links)).await?;
     let mut how = writing(&args.writing, args.links);
     how.create = !args.dry_run;
+    refuse_nothing(&from, &source, &to).await?;
     let (destination, made) = match to.open_or_make(&from, how).await {
         Ok(opened) => opened,
         Err(e) if args.dry_run && e.kind() == ErrorKind::NotFound => (nowhere(), false),
@@ -35,14 +36,17 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
         .allow_empty_source(args.allow_empty_source)
         .compare(compare);
     let mut closed = None;
+    let mut links = LinksHint::new(args.links, &destination);
     let summary = storage_sync::sync(&source, &destination, options, |event| {
         count(&event, &meter);
+        links.see(&event);
         if closed.is_none() {
             closed = tell(&event, args.dry_run, &meter, output).err();
         }
     })
     .await;
     meter.finish();
+    links.tell(output);
     let summary = summary?;
     if made {
         to.become_like(&from, keeps_owner(&args.writing))?;
@@ -53,6 +57,16 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     }
     summarize(&summary, &args, output)?;
     if summary.failed == 0 { Ok(()) } else { Err(Failure::Items) }
+}
+
+/// A source of which nothing is there leaves no directory behind at the destination. Where directories are but names,
+/// opening does not tell.
+async fn refuse_nothing(from: &Place, source: &Store, to: &Place) -> Result<(), Error> {
+    let made = matches!(to, Place::Path(path) if path.symlink_metadata().is_err());
+    if !made || matches!(from, Place::Path(_)) || holds_something(source).await? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::NotFound, "there is nothing at the source").with_name(from.shown()))
 }
 
 /// A destination that does not exist yet, for a dry run.

@@ -1,6 +1,7 @@
 //! The configuration file: read, and changed without losing what people wrote around it.
 
 use std::env;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -13,14 +14,13 @@ use super::expand::expand;
 use crate::backends::registry;
 
 /// The configuration file, which need not exist.
-#[derive(Debug)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
     document: DocumentMut,
 }
 
 /// A name for a place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Profile {
     pub(crate) name: String,
     /// Where it leads, as written.
@@ -51,7 +51,10 @@ impl ConfigFile {
         let known = ["profile"];
         if let Some((name, _)) = document.iter().find(|(name, _)| !known.contains(name)) {
             let hint = suggest(name, known.into_iter());
-            return Err(invalid(&path, &format!("has an unknown key `{name}`{hint}")));
+            return Err(invalid(&path, &format!("has an unknown key `{}`{hint}", unknown(name, &hint))));
+        }
+        if document.get("profile").is_some_and(|profiles| profiles.as_table_like().is_none()) {
+            return Err(invalid(&path, "`profile` is no table; a profile begins with `[profile.NAME]`"));
         }
         Ok(Self { path, document })
     }
@@ -77,6 +80,7 @@ impl ConfigFile {
             return Ok(None);
         };
         let wrong = |key: &str, what: &str| invalid(&self.path, &format!("`profile.{name}{key}` {what}"));
+        check_name(name).map_err(|e| e.with_name(self.path.display().to_string()))?;
         let table = item.as_table_like().ok_or_else(|| wrong("", "is no table"))?;
         let mut profile = Profile {
             name: name.to_owned(),
@@ -86,7 +90,7 @@ impl ConfigFile {
             names: Vec::new(),
         };
         for (key, item) in table.iter() {
-            let at = format!(".{key}");
+            let at = format!(".{}", unknown(key, ""));
             let scalar = item.as_value().ok_or_else(|| wrong(&at, "is no text, number or truth value"))?;
             match (key, scalar) {
                 ("url", Value::String(url)) => profile.url = url.value().clone(),
@@ -107,8 +111,18 @@ impl ConfigFile {
         Ok(Some(profile))
     }
 
-    /// Sets a profile, in place of one of the same name.
-    pub(crate) fn set(&mut self, profile: &Profile) {
+    /// Sets a profile, in place of one of the same name, if the next run can read it. The file is not written yet.
+    pub(crate) fn try_set(&mut self, profile: &Profile) -> Result<()> {
+        let before = self.document.clone();
+        self.set(profile);
+        let read = self.profile(&profile.name);
+        if read.is_err() {
+            self.document = before;
+        }
+        read.map(drop)
+    }
+
+    fn set(&mut self, profile: &Profile) {
         let mut table = Table::new();
         table["url"] = value(&profile.url);
         if profile.expand {
@@ -169,6 +183,9 @@ impl Profile {
         let at = |key: &str| format!("profile.{}.{key}", self.name);
         let variable = |name: &str| env::var(name).ok();
         let url = expand(&self.url, &at("url"), variable)?;
+        check_url(&url).map_err(|what| {
+            Error::new(ErrorKind::InvalidConfig, format!("`{}`, with its variables, {what}", at("url")))
+        })?;
         let mut options = Options::new();
         for name in &self.names {
             let written = self.options.get(name).unwrap_or_default();
@@ -179,6 +196,11 @@ impl Profile {
 
     /// Refuses what no backend of this scheme takes, before anything is opened.
     fn check(&self, path: &Path) -> Result<()> {
+        let url_is = |what: &str| invalid(path, &format!("`profile.{}.url` {what}", self.name));
+        // What a variable holds is looked at once it is put in.
+        if !(self.expand && self.url.contains("${")) {
+            check_url(&self.url).map_err(url_is)?;
+        }
         let Some(provider) = self.provider().map_err(|e| e.with_name(path.display().to_string()))? else {
             return match self.names.first() {
                 Some(name) => {
@@ -187,17 +209,71 @@ impl Profile {
                 None => Ok(()),
             };
         };
+        // A place of this machine is opened as the command's flags say, by whatever name.
+        if let (true, Some(name)) = (provider.schemes.contains(&"file"), self.names.first()) {
+            let message = format!("`profile.{}.{name}`: a place of this machine takes no options", self.name);
+            return Err(invalid(path, &message));
+        }
         let known = || provider.options.iter().map(|option| option.name);
         match self.names.iter().find(|name| !known().any(|known| known == name.as_str())) {
             Some(name) => {
                 let hint = suggest(name, known().chain(["url", "expand"]));
-                let message =
-                    format!("`profile.{}.{name}`: `{}` has no such option{hint}", self.name, provider.name);
+                let message = format!(
+                    "`profile.{}.{}`: `{}` has no such option{hint}",
+                    self.name,
+                    unknown(name, &hint),
+                    provider.name
+                );
                 Err(invalid(path, &message))
             }
             None => Ok(()),
         }
     }
+}
+
+impl fmt::Debug for ConfigFile {
+    /// Not what it holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Profile {
+    /// Not where it leads: people put passwords in URLs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url: _, expand, options, names: _ } = self;
+        f.debug_struct("Profile")
+            .field("name", name)
+            .field("expand", expand)
+            .field("options", options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses a name that cannot stand before a colon.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.len() > 1 && name.bytes().all(plain) {
+        return Ok(());
+    }
+    let message = format!("`{name}` is no name for a profile: two or more letters, digits, `-` and `_`");
+    Err(Error::new(ErrorKind::InvalidInput, message))
+}
+
+/// Refuses a place that is another one in every directory, and a password where it would be shown.
+pub(crate) fn check_url(url: &str) -> std::result::Result<(), &'static str> {
+    if !Location::is_url(url) {
+        let absolute = Path::new(url).is_absolute();
+        return if absolute { Ok(()) } else { Err("is neither a URL nor a path that begins with `/`") };
+    }
+    let holds_password = Location::parse(url).is_ok_and(|location| location.has_password());
+    if holds_password { Err("holds a password; options are the place for it") } else { Ok(()) }
+}
+
+/// A name that is not known, as a message may show it. A value that stands in the place of a name may be a secret.
+pub(crate) fn unknown<'a>(name: &'a str, hint: &str) -> &'a str {
+    let like_ours = name.len() <= 24 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if like_ours || !hint.is_empty() { name } else { "…" }
 }
 
 fn text(scalar: &Value) -> Option<String> {

@@ -5,6 +5,6 @@ mod file;
 mod rclone;
 mod session;
 
-pub(crate) use file::{ConfigFile, Profile};
-pub(crate) use rclone::{Imported, import};
+pub(crate) use file::{ConfigFile, Profile, check_name, check_url};
+pub(crate) use rclone::{Imported, import, is_encrypted};
 pub(crate) use session::Session;

@@ -16,6 +16,11 @@ pub(crate) enum Imported {
 /// One section of the file: a name, and keys with values.
 type Section = (String, Vec<(String, String)>);
 
+/// Whether an `rclone.conf` is encrypted: it has no sections then, but one line that says so.
+pub(crate) fn is_encrypted(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("RCLONE_ENCRYPT"))
+}
+
 /// Reads an `rclone.conf`.
 pub(crate) fn import(text: &str) -> Vec<Imported> {
     sections(text).into_iter().map(|(name, keys)| remote(&name, &keys)).collect()
@@ -35,9 +40,6 @@ fn sections(text: &str) -> Vec<Section> {
 
 fn remote(name: &str, keys: &[(String, String)]) -> Imported {
     let skip = |why: &str| Imported::Skipped(name.to_owned(), why.to_owned());
-    if text_is_encrypted(name) {
-        return skip("the file is encrypted; decrypt it with `rclone config encryption remove` first");
-    }
     let kind = keys.iter().find(|(key, _)| key == "type").map_or("", |(_, kind)| kind.as_str());
     let translate: fn(&str, &str) -> Option<Translated> = match kind {
         "s3" => s3,
@@ -113,11 +115,6 @@ fn sftp_url(keys: &[(String, String)]) -> String {
     let user = get("user").map_or_else(String::new, |user| format!("{user}@"));
     let port = get("port").map_or_else(String::new, |port| format!(":{port}"));
     format!("sftp://{user}{}{port}/~/", get("host").map_or("", String::as_str))
-}
-
-/// An encrypted file has no sections but one line that says so.
-fn text_is_encrypted(name: &str) -> bool {
-    name.starts_with("RCLONE_ENCRYPT")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use storage_core::{Error, ErrorKind, Location, Options, Result, Secret};
 
-use super::file::ConfigFile;
+use super::file::{ConfigFile, unknown};
 use crate::backends::registry;
 
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -20,13 +20,34 @@ impl Session {
     /// Begins the run with the options of the command line.
     ///
     /// # Errors
-    /// An option that no backend has.
-    pub(crate) fn begin(options: Vec<(String, Secret)>) -> Result<()> {
+    /// An option that no backend has, or none at all.
+    pub(crate) fn begin(words: &[Secret]) -> Result<()> {
         let registry = registry();
+        // What is no option is not shown: it may be the secret of one.
+        let given = |word: &Secret| {
+            let (name, value) = word.reveal().split_once('=')?;
+            Some((name.to_owned(), Secret::new(value)))
+        };
+        let options: Option<Vec<(String, Secret)>> = words.iter().map(given).collect();
+        let options = options.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConfig, "an option looks like `--option NAME=VALUE`; one has no `=`")
+        })?;
         let known = || registry.providers().iter().flat_map(|p| p.options.iter().map(|o| o.name));
         if let Some((name, _)) = options.iter().find(|(name, _)| !known().any(|k| k == name)) {
             let hint = storage_core::suggest(name, known());
+            let name = unknown(name, &hint);
             let message = format!("no backend has an option `{name}`{hint}; see `haul backends`");
+            return Err(Error::new(ErrorKind::InvalidConfig, message));
+        }
+        // Flags say how places of this machine are opened; an option that did nothing would be a lie.
+        let elsewhere = |name: &str| {
+            let mut others = registry.providers().iter().filter(|p| !p.schemes.contains(&"file"));
+            others.any(|p| p.options.iter().any(|o| o.name == name))
+        };
+        if let Some((name, _)) = options.iter().find(|(name, _)| !elsewhere(name)) {
+            let message = format!(
+                "`{name}` is for places of this machine, which take flags instead: --links, --no-fsync, --sparse"
+            );
             return Err(Error::new(ErrorKind::InvalidConfig, message));
         }
         let _ = SESSION.set(Self { options });
@@ -49,10 +70,9 @@ impl Session {
         let provider = registry.provider(location.scheme())?;
         let mut options = profile.map_or_else(Options::new, |(_, options)| options.clone());
         for option in provider.options {
-            let of_profile =
-                profile.and_then(|(name, _)| env::var(variable("PROFILE_", name, option.name)).ok());
+            let of_profile = profile.and_then(|(name, _)| set(&variable("PROFILE_", name, option.name)));
             // For all of a kind, unless a profile knows better.
-            let of_provider = || env::var(variable("", provider.name, option.name)).ok();
+            let of_provider = || set(&variable("", provider.name, option.name));
             let of_provider = || if options.get(option.name).is_none() { of_provider() } else { None };
             if let Some(value) = of_profile.or_else(of_provider) {
                 options = options.set(option.name, value);
@@ -78,6 +98,11 @@ impl Session {
         let file = ConfigFile::load()?;
         Ok(storage_core::suggest(name, file.names()))
     }
+}
+
+/// A variable that is set; an empty one is as good as none.
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `HAUL_S3_ENDPOINT`, or `HAUL_PROFILE_BACKUP_ENDPOINT`.

@@ -1,6 +1,7 @@
 //! What the tests of the program share: a directory of their own, the program, and trees as values.
 #![allow(dead_code, reason = "every test file uses a part of this")]
 
+pub(crate) mod s3;
 pub(crate) mod tree;
 
 use std::ffi::OsStr;
@@ -17,6 +18,9 @@ pub(crate) fn haul() -> Command {
     command.stdin(Stdio::null()).env_remove("NO_COLOR");
     command
 }
+
+/// The profiles of a sandbox.
+pub(crate) const CONFIG: &str = ".haul.toml";
 
 /// A directory that goes with the test, in which the program runs.
 pub(crate) struct Sandbox {
@@ -70,7 +74,8 @@ impl Sandbox {
     /// The program, to be run in the sandbox.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = haul();
-        command.current_dir(self.path()).args(args);
+        // Not the profiles of whoever runs the tests.
+        command.current_dir(self.path()).args(args).env("HAUL_CONFIG", self.at(CONFIG));
         command
     }
 

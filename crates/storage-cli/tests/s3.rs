@@ -1,0 +1,110 @@
+//! Trees to S3 and back: a store without directories, links, permissions and times of its own.
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use common::Sandbox;
+use common::s3::needs_s3;
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let trials = vec![
+        needs_s3("there_and_back", there_and_back),
+        needs_s3("a_second_sync_copies_nothing", second),
+        needs_s3("links_are_told_with_what_to_do", links),
+        needs_s3("what_is_not_there_is_an_error", not_there),
+        needs_s3("single_objects", single),
+        needs_s3("delete_and_cleanup", deleting),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// A small tree that was not written just now: S3 tells its times in seconds.
+fn small(sandbox: &Sandbox) {
+    let then = SystemTime::now() - Duration::from_secs(60);
+    for (name, content) in [("s/a", "one"), ("s/sub/b", "two"), ("s/sub/deeper/c", "")] {
+        let path = sandbox.put(name, content);
+        std::fs::File::open(path).and_then(|file| file.set_modified(then)).expect("its time");
+    }
+    sandbox.mkdir("s/empty");
+}
+
+fn there_and_back(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.run(["sync", "s", "s3:t"]).ok().tells("copied 3 files").tells("all verified");
+    sandbox.run(["check", "s", "s3:t"]).ok();
+    sandbox.run(["sync", "s3:t", "back"]).ok();
+    // A directory without anything in it has no key.
+    assert_eq!(sandbox.run(["check", "s", "back"]).ends(1).out(), "+ empty/\n");
+    assert!(sandbox.exists("back/sub/deeper/c") && !sandbox.exists("back/empty"));
+    sandbox.run(["sync", "s3:t", "back"]).ok().tells("copied 0 files (0 B), 3 unchanged");
+}
+
+fn second(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    sandbox.run(["sync", "s", "s3:t"]).ok().tells("copied 0 files (0 B), 3 unchanged");
+    sandbox.run(["sync", "--checksum", "s", "s3:t"]).ok().tells("copied 0 files");
+    sandbox.put("s/a", "1st");
+    sandbox.run(["sync", "s", "s3:t"]).ok().tells("copied 1 file");
+    assert_eq!(sandbox.run(["cat", "s3:t/a"]).ok().out(), "1st");
+}
+
+fn links(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.link("a", "s/link");
+    let ran = sandbox.run(["sync", "s", "s3:t"]).ends(1);
+    ran.tells("`link`").tells("holds no symlinks").tells("--links skip").tells("copied 3 files");
+    sandbox.run(["cp", "-r", "s", "s3:u"]).ends(1).tells("--links skip");
+    sandbox.run(["sync", "--links", "skip", "s", "s3:t"]).ok();
+    sandbox.run(["check", "--links", "skip", "s", "s3:t"]).ok();
+    sandbox.run(["sync", "--links", "follow", "s", "s3:t"]).ok();
+    assert_eq!(sandbox.run(["cat", "s3:t/link"]).ok().out(), "one");
+}
+
+fn not_there(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    for args in
+        [&["ls", "s3:no"][..], &["stat", "s3:no"], &["rm", "s3:no"], &["rm", "-r", "s3:no"], &["du", "s3:no"]]
+    {
+        sandbox.run(args).ends(1).tells("`s3:no`").tells("not found");
+    }
+    sandbox.run(["rm", "-rf", "s3:no"]).ok();
+    sandbox.run(["sync", "s3:no", "new/dir"]).ends(2).tells("nothing at the source");
+    assert!(!sandbox.exists("new"));
+    sandbox.run(["sync", "--delete", "s3:no", "s"]).ends(2).tells("the source is empty");
+    assert!(sandbox.exists("s/a"));
+    sandbox.run(["ls", "s3:"]).ok();
+    sandbox.run(["rm", "s3:t"]).ends(1).tells("delete it with -r");
+}
+
+fn single(sandbox: &Sandbox) {
+    sandbox.put("f", "content");
+    sandbox.run(["put", "f", "s3:dir/k"]).ok();
+    sandbox.run(["cp", "f", "s3:dir/"]).ok();
+    sandbox.run(["cp", "s3:dir/f", "copy"]).ok();
+    assert_eq!(sandbox.read("copy"), b"content");
+    sandbox.run(["mv", "s3:dir/f", "s3:dir/g"]).ok();
+    assert_eq!(sandbox.run(["ls", "-r", "s3:"]).ok().lines(), ["dir/g", "dir/k"]);
+    sandbox.run(["put", "f", "s3:dir/"]).ends(2).tells("this names a directory");
+    sandbox.run(["mkdir", "s3:made"]).ends(1).tells("no directories of its own");
+    let url = sandbox.run(["presign", "s3:dir/k"]).ok();
+    assert!(url.out().contains("/dir/k?"), "{url:?}");
+}
+
+fn deleting(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    sandbox.run(["put", "s/a", "s3:t/extra"]).ok();
+    let plan = sandbox.run(["sync", "-n", "--delete", "s", "s3:t"]).ok();
+    assert_eq!(plan.out(), "- extra\n");
+    sandbox.run(["sync", "--delete", "s", "s3:t"]).ok();
+    sandbox.run(["check", "s", "s3:t"]).ok();
+    sandbox.run(["cleanup", "s3:"]).ok();
+    sandbox.run(["config", "check", "s3"]).ok();
+    sandbox.run(["rm", "-r", "s3:t"]).ok();
+    assert_eq!(sandbox.run(["ls", "-r", "s3:"]).ok().out(), "");
+}
