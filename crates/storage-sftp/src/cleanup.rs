@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use futures_util::StreamExt;
 use storage_core::{CleanupReport, Prefix, Result};
 
-use crate::attributes::{is_directory, metadata};
+use crate::attributes::{is_directory, is_file};
 use crate::backend::Shared;
 use crate::error::is_missing;
 use crate::path::is_staged;
@@ -39,11 +39,13 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
                 if below.starts_with(prefix.as_str()) || prefix.as_str().starts_with(&below) {
                     directories.push(relative);
                 }
-            } else if is_staged(name.as_bytes()) {
+            } else if is_staged(name.as_bytes()) && is_file(&found) {
                 let path = shared.root.at(&relative);
                 let ours =
                     shared.staged.lock().expect("because no holder of the lock panics").contains(&path);
-                let age = metadata(&found).modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+                // A file gets its modification time before its place, and its time of access with it.
+                let touched = found.modified().into_iter().chain(found.accessed()).map(|at| at.as_system_time()).max();
+                let age = touched.and_then(|at| SystemTime::now().duration_since(at).ok());
                 if ours || age.unwrap_or_default() < shared.config.cleanup_age {
                     report.in_use += 1;
                     continue;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result};
 
-use crate::attributes::{self, is_directory, is_file, metadata};
+use crate::attributes::{self, is_directory, is_link, metadata};
 use crate::backend::Shared;
 use crate::error::is_missing;
 use crate::path::Place;
-use crate::stage::Staged;
+use crate::read::look;
+use crate::stage::{Given, Staged};
 
 /// A copy by the server itself, staged as a write is.
 pub(crate) async fn copy(
@@ -19,10 +20,7 @@ pub(crate) async fn copy(
 ) -> Result<Metadata> {
     let place = Place::of(from)?;
     let session = shared.pool.session().await?;
-    let found = shared.root.look(&session, &place).await?;
-    if !is_file(&found) {
-        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
-    }
+    look(shared, &session, &place).await?;
     let staged = Staged::create(shared, to).await?;
     // Source and copy have to be open on one connection.
     let (session, mut copy) = staged.parts().await?;
@@ -33,7 +31,10 @@ pub(crate) async fn copy(
         return Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"));
     }
     if known.size > 0 {
-        session.check(source.copy_all_to(&mut copy).await)?;
+        let copied = session.check(source.copy_all_to(&mut copy).await);
+        if let Err(error) = copied {
+            return Err(staged.explain(&session, error).await);
+        }
     }
     let mut change = Change::new();
     change.unix = known.unix;
@@ -41,9 +42,13 @@ pub(crate) async fn copy(
         session.check(copy.set_metadata(change).await)?;
     }
     if shared.syncs(&session) {
-        session.check(copy.sync_all().await)?;
+        let synced = session.check(copy.sync_all().await);
+        if let Err(error) = synced {
+            return Err(staged.explain(&session, error).await);
+        }
     }
-    let copied = staged.finish(&request.condition, known.size, true).await;
+    let given = Given { time: false, permissions: true };
+    let copied = staged.finish(&request.condition, known.size, given).await;
     // Without an answer to give up, the file is removed by the staged one's end.
     copied.map_err(|error| if error.kind() == ErrorKind::NotFound { error.maybe_applied() } else { error })
 }
@@ -56,9 +61,11 @@ pub(crate) async fn rename(shared: &Shared, from: &Key, to: &Key, condition: &Co
     shared.root.confine(&session, destination.directory).await?;
     let (old, new) = (shared.root.at(source.path), shared.root.at(destination.path));
     let mut fs = session.fs();
+    // A link, too, has to lead to an object: what it leads to is one under the new name as well.
+    look(shared, &session, &source).await?;
     let found = session.check(fs.symlink_metadata(&old).await)?;
-    if is_directory(&found) {
-        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
+    if is_link(&found) {
+        return Err(Error::unsupported("a symbolic link cannot be moved: from elsewhere it leads elsewhere"));
     }
     crate::change::make_directories(shared, &session, destination.directory).await?;
     match condition {

@@ -108,6 +108,11 @@ impl SftpLister {
                 opened => opened.map_err(|e| e.with_name(path.clone()))?,
             },
         };
+        // Since its name was read, a link may have taken its place.
+        match self.shared.root.confine(session, path.trim_end_matches('/')).await {
+            Err(error) if error.kind() == ErrorKind::InvalidKey => return Ok(None),
+            confined => confined?,
+        }
         let mut names = Vec::new();
         let mut entries = std::pin::pin!(opened.read_dir());
         while let Some(entry) = entries.next().await {

@@ -24,8 +24,8 @@ impl Root {
             Some(_) => asked.to_owned(),
             None => {
                 let home = text(session.check(fs.canonicalize(".").await)?)?;
-                let below = asked.strip_prefix('~').unwrap_or(asked).trim_start_matches('/');
-                format!("{}/{below}", home.trim_end_matches('/'))
+                let below = if asked == "~" { "" } else { asked.strip_prefix("~/").unwrap_or(asked) };
+                format!("{}/{}", home.trim_end_matches('/'), below.trim_start_matches('/'))
             }
         };
         let mut existing = Path::new(absolute.trim_end_matches('/')).to_owned();
