@@ -21,7 +21,7 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
     while let Some(directory) = directories.pop() {
         shared.root.confine(&session, &directory).await?;
         let mut fs = session.fs();
-        let opened = match fs.open_dir(shared.root.at(&directory)).await {
+        let opened = match session.open_dir(&shared.root.at(&directory)).await {
             Err(error) if is_missing(&error) => continue,
             opened => session.check(opened)?,
         };

@@ -24,7 +24,7 @@ pub(crate) async fn copy(
     let staged = Staged::create(shared, to).await?;
     // Source and copy have to be open on one connection.
     let (session, mut copy) = staged.parts().await?;
-    let mut source = session.check(session.sftp().open(shared.root.at(place.path)).await)?;
+    let mut source = session.check(session.open(&shared.root.at(place.path)).await)?;
     let found = session.check(source.metadata().await)?;
     let known = metadata(&found);
     if request.source_if_match.is_some() && request.source_if_match != known.etag {

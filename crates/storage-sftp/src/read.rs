@@ -53,7 +53,7 @@ pub(crate) async fn read(shared: &Shared, key: &Key, request: &ReadRequest) -> R
     let session = shared.pool.session().await?;
     // What is opened may be a link or a FIFO: opening the one leads astray, opening the other waits for ever.
     look(shared, &session, &place).await?;
-    let mut file = session.check(session.sftp().open(shared.root.at(place.path)).await)?;
+    let mut file = session.check(session.open(&shared.root.at(place.path)).await)?;
     // From here on it is this file, whatever takes its name. Since it was looked at, a link may have taken the place of
     // its directory.
     let (confined, found) =

@@ -79,9 +79,7 @@ impl Staged {
         let mut open = self.open.lock().await;
         if open.session.is_broken() {
             let session = self.shared.pool.session().await?;
-            let mut options = session.sftp().options();
-            options.write(true).read(true);
-            let file = session.check(options.open(&self.path).await)?;
+            let file = session.check(session.open_staged(&self.path, false).await)?;
             *open = Open { session, file };
         }
         Ok(open.clone())
@@ -282,16 +280,13 @@ impl Drop for Unmade<'_> {
 }
 
 /// Makes the file, and where they are missing its directories.
-async fn make(shared: &Shared, session: &Session, directory: &str, path: &str) -> Result<File> {
-    let mut options = session.sftp().options();
-    // Read as well: the protocol's stat of an open file asks for it.
-    options.write(true).read(true).create_new(true);
-    match options.open(path).await {
+async fn make(shared: &Shared, session: &Arc<Session>, directory: &str, path: &str) -> Result<File> {
+    match session.open_staged(path, true).await {
         Err(error) if is_missing(&error) => {}
         opened => return session.check(opened),
     }
     make_directories(shared, session, directory).await?;
-    session.check(options.open(path).await)
+    session.check(session.open_staged(path, true).await)
 }
 
 async fn put(open: &Open, mut at: u64, mut piece: Bytes) -> Result<()> {
