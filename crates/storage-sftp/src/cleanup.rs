@@ -8,6 +8,7 @@ use storage_core::{CleanupReport, Prefix, Result};
 use crate::attributes::{is_directory, is_file};
 use crate::backend::Shared;
 use crate::error::is_missing;
+use crate::names::is_no_text;
 use crate::path::is_staged;
 
 /// Removes unfinished files under `prefix` that are not of this process and were not written to for as long as the
@@ -28,7 +29,11 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
         let mut entries = std::pin::pin!(opened.read_dir());
         while let Some(entry) = entries.next().await {
             let entry = session.check(entry)?;
-            let Some(name) = entry.filename().to_str().filter(|name| !matches!(*name, "." | "..")) else {
+            let Some(name) = entry
+                .filename()
+                .to_str()
+                .filter(|name| !matches!(*name, "." | "..") && !is_no_text(name.as_bytes()))
+            else {
                 continue;
             };
             let relative = if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
@@ -44,7 +49,8 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
                 let ours =
                     shared.staged.lock().expect("because no holder of the lock panics").contains(&path);
                 // A file gets its modification time before its place, and its time of access with it.
-                let touched = found.modified().into_iter().chain(found.accessed()).map(|at| at.as_system_time()).max();
+                let touched =
+                    found.modified().into_iter().chain(found.accessed()).map(|at| at.as_system_time()).max();
                 let age = touched.and_then(|at| SystemTime::now().duration_since(at).ok());
                 if ours || age.unwrap_or_default() < shared.config.cleanup_age {
                     report.in_use += 1;

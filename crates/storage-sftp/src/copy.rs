@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use openssh_sftp_client::metadata::MetaData;
 use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result};
 
 use crate::attributes::{self, is_directory, is_link, metadata};
@@ -70,12 +71,20 @@ pub(crate) async fn rename(shared: &Shared, from: &Key, to: &Key, condition: &Co
     crate::change::make_directories(shared, &session, destination.directory).await?;
     match condition {
         Condition::None => {
-            if let Ok(there) = fs.symlink_metadata(&new).await
-                && is_directory(&there)
-            {
+            let there = fs.symlink_metadata(&new).await.ok();
+            if there.as_ref().is_some_and(is_directory) {
                 return Err(Error::new(ErrorKind::InvalidKey, "a directory stands there"));
             }
-            session.check(fs.rename(&old, &new).await)
+            session.check(fs.rename(&old, &new).await)?;
+            // Of two names of one file the system moves none, and the protocol does not tell which files are one.
+            let alike = |other: &MetaData| metadata(other) == metadata(&found);
+            if there.as_ref().is_some_and(alike)
+                && fs.symlink_metadata(&old).await.is_ok_and(|old| alike(&old))
+            {
+                let message = "both are names of one file, and both are still there";
+                return Err(Error::new(ErrorKind::PreconditionFailed, message).maybe_applied());
+            }
+            Ok(())
         }
         Condition::IfAbsent => match fs.hard_link(&old, &new).await {
             Ok(()) => session.check(fs.remove_file(&old).await).map_err(Error::maybe_applied),

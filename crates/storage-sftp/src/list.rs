@@ -12,6 +12,7 @@ use crate::attributes::{is_directory, is_file, is_link, metadata};
 use crate::backend::Shared;
 use crate::config::Symlinks;
 use crate::error::is_missing;
+use crate::names::is_no_text;
 use crate::path::is_staged;
 use crate::session::Session;
 
@@ -152,7 +153,8 @@ impl SftpLister {
 
     async fn visit(&mut self, session: &Arc<Session>, name: Name) {
         let level = self.levels.last().expect("because the name was taken from it");
-        let shown = format!("{}{}", level.path, String::from_utf8_lossy(&name.bytes));
+        let shown =
+            format!("{}{}", level.path, String::from_utf8_lossy(&name.bytes).replace('\0', "\u{fffd}"));
         match self.look(session, name).await {
             Ok(()) => {}
             // It went away meanwhile: a listing made a moment later would not show it either.
@@ -163,8 +165,9 @@ impl SftpLister {
 
     async fn look(&mut self, session: &Arc<Session>, name: Name) -> Result<()> {
         let level = self.levels.last().expect("because the name was taken from it");
-        let text = String::from_utf8(name.bytes)
-            .map_err(|_| Error::new(ErrorKind::InvalidKey, "the name is not UTF-8 and so no key"))?;
+        let text = String::from_utf8(name.bytes).ok().filter(|text| !is_no_text(text.as_bytes()));
+        let no_text = || Error::new(ErrorKind::InvalidKey, "the name is not UTF-8 and so no key");
+        let text = text.ok_or_else(no_text)?;
         let full = format!("{}{text}", level.path);
         if text.ends_with('/') {
             return self.look_at_directory(full, &name.found);

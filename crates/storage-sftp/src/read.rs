@@ -56,8 +56,7 @@ pub(crate) async fn read(shared: &Shared, key: &Key, request: &ReadRequest) -> R
     let mut file = session.check(session.open(&shared.root.at(place.path)).await)?;
     // From here on it is this file, whatever takes its name. Since it was looked at, a link may have taken the place of
     // its directory.
-    let (confined, found) =
-        tokio::join!(shared.root.confine(&session, place.directory), file.metadata());
+    let (confined, found) = tokio::join!(shared.root.confine(&session, place.directory), file.metadata());
     confined?;
     let found = session.check(found)?;
     if !is_file(&found) {

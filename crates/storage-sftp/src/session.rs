@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::config::{Config, HostKeys};
 use crate::error::is_broken;
+use crate::names::Names;
 
 /// What ssh says is kept up to this length, in bytes.
 const SAID_MAX: usize = 4096;
@@ -43,7 +44,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Other, "ssh has no pipes"));
         };
         let said = listen(stderr);
-        let connected = Sftp::new(stdin, stdout, SftpOptions::new());
+        let connected = Sftp::new(stdin, Names::new(stdout), SftpOptions::new());
         match tokio::time::timeout(config.connect_timeout, connected).await {
             Ok(Ok(sftp)) => Ok(Self {
                 sftp,

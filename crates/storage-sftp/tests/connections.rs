@@ -103,7 +103,8 @@ async fn cut_writes() -> Outcome {
     proxy.cut_all();
     writer.finish().await.expect("finished on another connection");
     assert_eq!(root.content("d/end").as_deref(), Some(&b"more than one part"[..]));
-    let mut writer = store.writer(&key("d/abort"), WriteOptions::new().part_size(10)).await.expect("a writer");
+    let mut writer =
+        store.writer(&key("d/abort"), WriteOptions::new().part_size(10)).await.expect("a writer");
     writer.write("more than one part").await.expect("taken");
     proxy.cut_all();
     writer.abort().await.expect("aborted on another connection");

@@ -134,8 +134,12 @@ async fn dropped_futures() -> Outcome {
 /// Open files of the server below `root`, by its processes here.
 fn open_files(root: &Path) -> usize {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let files = processes.flat_map(|process| std::fs::read_dir(process.path().join("fd")).into_iter().flatten());
-    files.flatten().filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(root))).count()
+    let files =
+        processes.flat_map(|process| std::fs::read_dir(process.path().join("fd")).into_iter().flatten());
+    files
+        .flatten()
+        .filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(root)))
+        .count()
 }
 
 /// A server has a bounded number of open files, and a connection lives long.
@@ -187,7 +191,8 @@ async fn killed() -> Outcome {
     // A write of this process goes on meanwhile.
     let mut own = root.store.writer(&key("deep/b"), parts()).await.expect("a writer");
     own.write("more than one part").await.expect("taken");
-    let patient = storage_sftp::Sftp::open(common::config(&root.path()).cleanup_age(Duration::from_secs(3600)));
+    let patient =
+        storage_sftp::Sftp::open(common::config(&root.path()).cleanup_age(Duration::from_secs(3600)));
     let patient = storage_core::Store::new(patient.await.expect("it opens"));
     let report = patient.cleanup(&prefix("")).await.expect("cleaned");
     assert_eq!((report.removed, report.in_use), (0, 2), "they were written to a moment ago");
@@ -208,7 +213,8 @@ async fn dated_and_in_use() -> Outcome {
     let times = std::fs::FileTimes::new().set_accessed(SystemTime::now()).set_modified(UNIX_EPOCH);
     let file = std::fs::File::options().write(true).open(root.at(name)).expect("it opens");
     file.set_times(times).expect("the times");
-    let patient = storage_sftp::Sftp::open(common::config(&root.path()).cleanup_age(Duration::from_secs(3600)));
+    let patient =
+        storage_sftp::Sftp::open(common::config(&root.path()).cleanup_age(Duration::from_secs(3600)));
     let patient = storage_core::Store::new(patient.await.expect("it opens"));
     let report = patient.cleanup(&prefix("")).await.expect("cleaned");
     assert_eq!((report.removed, report.in_use), (0, 1), "somebody gave it its time a moment ago");
@@ -307,7 +313,8 @@ async fn etags() -> Outcome {
     let root = Root::new().await;
     let mut seen = Vec::new();
     for at in 0..20 {
-        let told = root.store.write(&key("a"), format!("{at:03}"), WriteOptions::new()).await.expect("written");
+        let told =
+            root.store.write(&key("a"), format!("{at:03}"), WriteOptions::new()).await.expect("written");
         let stat = root.store.stat(&key("a"), StatOptions::new()).await.expect("there");
         assert_eq!(told.etag, stat.etag);
         assert!(!seen.contains(&stat.etag), "overwrite {at} looks like one before");
@@ -329,7 +336,9 @@ impl Mount {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&at).output();
         match mounted {
             Ok(done) if done.status.success() => Ok(Self(at)),
-            Ok(done) => Err(format!("no volume of its own: {}", String::from_utf8_lossy(&done.stderr).trim())),
+            Ok(done) => {
+                Err(format!("no volume of its own: {}", String::from_utf8_lossy(&done.stderr).trim()))
+            }
             Err(error) => Err(format!("no volume of its own: {error}")),
         }
     }
