@@ -53,6 +53,11 @@ pub(crate) fn change(change: &Change) -> Result<Option<MetaData>> {
     Ok((!nothing).then(|| builder.create()))
 }
 
+/// The permissions of a file, without set-user-ID and the like: those would give the rights of whoever writes.
+pub(crate) fn mode(of: &MetaData) -> Option<u32> {
+    of.permissions().map(|mode| mode.as_raw().bits() & 0o777)
+}
+
 pub(crate) fn permissions(mode: u32) -> Permissions {
     Permissions::from((mode & 0o7777) as u16)
 }

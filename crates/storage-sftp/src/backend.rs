@@ -128,7 +128,7 @@ impl Backend for Sftp {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         Box::pin(async move {
-            let staged = Staged::create(&self.0, key).await?;
+            let staged = Staged::create(&self.0, key, request.unix).await?;
             staged.write(0, &body).await?;
             staged.publish(request, body.len()).await
         })

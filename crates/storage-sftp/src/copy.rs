@@ -21,8 +21,8 @@ pub(crate) async fn copy(
 ) -> Result<Metadata> {
     let place = Place::of(from)?;
     let session = shared.pool.session().await?;
-    look(shared, &session, &place).await?;
-    let staged = Staged::create(shared, to).await?;
+    let unix = metadata(&look(shared, &session, &place).await?).unix;
+    let staged = Staged::create(shared, to, unix).await?;
     // Source and copy have to be open on one connection.
     let (session, mut copy) = staged.parts().await?;
     let mut source = session.check(session.open(&shared.root.at(place.path)).await)?;

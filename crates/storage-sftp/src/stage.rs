@@ -9,7 +9,9 @@ use openssh_sftp_client::UnixTimeStamp;
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::fs::Fs;
 use openssh_sftp_client::metadata::MetaData;
-use storage_core::{Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, WriteRequest};
+use storage_core::{
+    Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, UnixAttributes, WriteRequest,
+};
 use tokio::sync::Mutex;
 
 use crate::attributes::{self, is_directory};
@@ -48,11 +50,24 @@ struct Open {
 }
 
 impl Staged {
-    /// Makes an empty file beside the place of `key`, with the directories that it needs.
-    pub(crate) async fn create(shared: &Arc<Shared>, key: &Key) -> Result<Self> {
+    /// Makes an empty file beside the place of `key`, with the directories that it needs. `unix` is what it is given in
+    /// the end; without it, it has the permissions of the file that it replaces.
+    pub(crate) async fn create(
+        shared: &Arc<Shared>,
+        key: &Key,
+        unix: Option<UnixAttributes>,
+    ) -> Result<Self> {
         let place = Place::of(key)?;
         let session = shared.pool.session().await?;
-        shared.root.confine(&session, place.directory).await?;
+        let (mut fs, destination) = (session.fs(), shared.root.at(place.path));
+        let (confined, old) =
+            tokio::join!(shared.root.confine(&session, place.directory), fs.symlink_metadata(&destination));
+        confined?;
+        let mode = match (unix, old) {
+            (Some(unix), _) => Some(unix.mode),
+            (None, Ok(old)) if attributes::is_file(&old) => attributes::mode(&old),
+            _ => None,
+        };
         let aside = staged_name();
         let relative =
             if place.directory.is_empty() { aside } else { format!("{}/{aside}", place.directory) };
@@ -60,7 +75,11 @@ impl Staged {
         shared.staged.lock().expect("because no holder of the lock panics").insert(path.clone());
         // Made before the first request: a future that is dropped meanwhile leaves something to remove.
         let mut cautious = Unmade { shared, path: Some(path) };
-        let file = make(shared, &session, place.directory, cautious.path()).await?;
+        let mut file = make(shared, &session, place.directory, cautious.path()).await?;
+        if mode.is_some_and(|mode| mode & 0o077 == 0) {
+            // What is going to be private is so from its first byte on.
+            session.check(file.set_permissions(attributes::permissions(0o600)).await)?;
+        }
         Ok(Self {
             shared: shared.clone(),
             open: Mutex::new(Open { session, file }),
@@ -167,8 +186,14 @@ impl Staged {
                     session.check(file.set_metadata(change).await)?;
                     found = session.check(file.metadata().await)?;
                 }
-                self.in_doubt.store(true, Ordering::Relaxed);
-                self.replace(&session, &mut fs, &destination, old.is_some()).await?;
+                let in_doubt = self.in_doubt.swap(true, Ordering::Relaxed);
+                match self.replace(&session, &mut fs, &destination, old.is_some()).await {
+                    // Nobody waited for the answer to the rename before this one.
+                    Err(error) if in_doubt && error.kind() == ErrorKind::NotFound => {
+                        return self.settled(size).await;
+                    }
+                    replaced => replaced?,
+                }
             }
             Condition::IfAbsent => {
                 self.in_doubt.store(true, Ordering::Relaxed);
@@ -319,10 +344,9 @@ fn inherit(old: &MetaData, new: &MetaData, size: u64, given: Given) -> Option<Me
     let seconds = |of: &MetaData| of.modified().map_or(0, UnixTimeStamp::into_raw);
     let later = (!given.time && old.len() == Some(size) && is_no_later(seconds(new), seconds(old)))
         .then(|| seconds(old).saturating_add(1));
-    let bits = |of: &MetaData| of.permissions().map(|mode| mode.as_raw().bits() & 0o777);
-    let mode = bits(old).filter(|mode| {
+    let mode = attributes::mode(old).filter(|mode| {
         // A link's own say nothing.
-        !given.permissions && attributes::is_file(old) && bits(new) != Some(*mode)
+        !given.permissions && attributes::is_file(old) && attributes::mode(new) != Some(*mode)
     });
     attributes::inherited(later, mode)
 }

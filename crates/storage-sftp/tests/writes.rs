@@ -282,8 +282,16 @@ async fn private() -> Outcome {
     hide("b");
     let mut writer = root.store.writer(&key("b"), parts()).await.expect("a writer");
     writer.write("secret in more than one part").await.expect("taken");
+    let unfinished = || root.leftovers()[0].metadata().expect("there").mode() & 0o7777;
+    assert_eq!(unfinished(), 0o600);
     writer.finish().await.expect("finished");
     assert_eq!(mode(&root, "b"), 0o600);
+    let unix = UnixAttributes { mode: 0o400, uid: 0, gid: 0 };
+    let mut writer = root.store.writer(&key("c"), parts().unix(unix, false)).await.expect("a writer");
+    writer.write("secret in more than one part").await.expect("taken");
+    assert_eq!(unfinished(), 0o600);
+    writer.finish().await.expect("finished");
+    assert_eq!(mode(&root, "c"), 0o400);
     Ok(())
 }
 
