@@ -4,7 +4,7 @@ mod common;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         trial("a-clean-up-takes-nothing-but-files", cleanup_of_files),
         trial("a-linked-root", linked_root),
         trial("names-that-are-no-text", no_text),
+        trial("without-permission", without_permission),
     ])
 }
 
@@ -405,6 +406,48 @@ async fn linked_root() -> Outcome {
     assert!(list(&store, "", ListOptions::new()).await.0.is_empty());
     put(&store, "c/d", "new").await.expect("written");
     assert_eq!(root.content("x/y/z/c/d").as_deref(), Some(&b"new"[..]));
+    Ok(())
+}
+
+/// What may not be looked at is no missing object (clause READ-6).
+async fn without_permission() -> Outcome {
+    if rustix::process::geteuid().is_root() {
+        return Err("root, and so the server, may look at everything".to_owned());
+    }
+    let root = Root::new().await;
+    root.file("a", "content");
+    root.file("closed/x", "content");
+    root.file("open/x", "content");
+    let set = |name: &str, mode| {
+        std::fs::set_permissions(root.at(name), PermissionsExt::from_mode(mode)).expect("a mode");
+    };
+    set("a", 0o000);
+    set("closed", 0o000);
+    set("open", 0o555);
+    let store = &root.store;
+    let stat = store.stat(&key("closed/x"), StatOptions::new()).await.map(drop);
+    for (at, result) in [
+        get(store, "a").await.map(drop),
+        store.copy(&key("a"), &key("b"), CopyOptions::new()).await.map(drop),
+        stat,
+        get(store, "closed/x").await.map(drop),
+        put(store, "closed/y", "new").await,
+        store.delete(key("closed/x")).await,
+        put(store, "open/x", "new").await,
+        store.delete(key("open/x")).await,
+        store.rename(&key("open/x"), &key("moved"), RenameOptions::new()).await,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let error = result.expect_err(&format!("operation {at}"));
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "operation {at}: {error}");
+    }
+    let (_, errors) = list(store, "", ListOptions::new()).await;
+    assert!(errors.iter().all(|error| error.kind() == ErrorKind::PermissionDenied), "{errors:?}");
+    assert!(!errors.is_empty(), "a directory was left out in silence");
+    set("closed", 0o755);
+    root.is_clean().await;
     Ok(())
 }
 
