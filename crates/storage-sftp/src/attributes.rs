@@ -53,14 +53,25 @@ pub(crate) fn change(change: &Change) -> Result<Option<MetaData>> {
     Ok((!nothing).then(|| builder.create()))
 }
 
+/// The permissions of a file, without set-user-ID and the like: those would give the rights of whoever writes.
+pub(crate) fn mode(of: &MetaData) -> Option<u32> {
+    of.permissions().map(|mode| mode.as_raw().bits() & 0o777)
+}
+
 pub(crate) fn permissions(mode: u32) -> Permissions {
     Permissions::from((mode & 0o7777) as u16)
 }
 
-/// Only a modification time.
-pub(crate) fn modified(seconds: u32) -> Option<MetaData> {
-    let time = UnixTimeStamp::from_raw(seconds)?;
-    Some(MetaDataBuilder::default().time(time, time).create())
+/// A modification time and permissions that a file takes over; `None` if it takes over nothing.
+pub(crate) fn inherited(seconds: Option<u32>, mode: Option<u32>) -> Option<MetaData> {
+    let mut builder = MetaDataBuilder::default();
+    if let Some(time) = seconds.and_then(UnixTimeStamp::from_raw) {
+        builder.time(time, time);
+    }
+    if let Some(mode) = mode {
+        builder.permissions(permissions(mode));
+    }
+    (seconds.is_some() || mode.is_some()).then(|| builder.create())
 }
 
 fn timestamp(time: SystemTime) -> Result<UnixTimeStamp> {

@@ -11,8 +11,8 @@ use storage_core::{
     ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
-use crate::attributes::is_directory;
-use crate::config::Config;
+use crate::attributes::{is_directory, is_link};
+use crate::config::{Config, Symlinks};
 use crate::error::is_missing;
 use crate::list::SftpLister;
 use crate::path::Place;
@@ -128,7 +128,7 @@ impl Backend for Sftp {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         Box::pin(async move {
-            let staged = Staged::create(&self.0, key).await?;
+            let staged = Staged::create(&self.0, key, request.unix).await?;
             staged.write(0, &body).await?;
             staged.publish(request, body.len()).await
         })
@@ -195,24 +195,30 @@ impl Backend for Sftp {
 
 async fn delete(shared: &Shared, session: &Session, target: &DeleteTarget) -> Result<()> {
     let place = Place::of(&target.key)?;
-    match shared.root.confine(session, place.directory).await {
+    let path = shared.root.at(place.path);
+    let mut fs = session.fs();
+    let (confined, found) =
+        tokio::join!(shared.root.confine(session, place.directory), fs.symlink_metadata(&path));
+    match confined {
         Err(error) if error.kind() == ErrorKind::InvalidKey => return Ok(()),
         confined => confined?,
     }
-    let path = shared.root.at(place.path);
-    let mut fs = session.fs();
-    match fs.remove_file(&path).await {
-        Ok(()) => Ok(()),
-        Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => {
-            let error = session.check::<()>(Err(error)).expect_err("because it is one");
-            // A directory is no object.
-            let there = fs.symlink_metadata(&path).await;
-            if !session.is_broken() && there.is_ok_and(|found| is_directory(&found)) {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        }
+    let found = match found {
+        Err(error) if is_missing(&error) => return Ok(()),
+        found => session.check(found)?,
+    };
+    if is_directory(&found) || (is_link(&found) && !leads_to_an_object(shared, session, &path).await) {
+        return Ok(());
     }
+    match fs.remove_file(&path).await {
+        Err(error) if is_missing(&error) => Ok(()),
+        removed => session.check(removed),
+    }
+}
+
+/// Whether the link at `path` is there for this store. One that leads nowhere or outside may go, one that leads to a
+/// directory is a directory.
+async fn leads_to_an_object(shared: &Shared, session: &Session, path: &str) -> bool {
+    shared.config.symlinks == Symlinks::Follow
+        && !shared.root.follow(session, path).await.is_ok_and(|found| is_directory(&found))
 }

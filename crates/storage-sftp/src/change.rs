@@ -6,6 +6,7 @@ use crate::attributes::{self, is_directory, is_link};
 use crate::backend::Shared;
 use crate::error::is_missing;
 use crate::path::{self, Place};
+use crate::read::look;
 use crate::session::Session;
 
 pub(crate) async fn update(shared: &Shared, target: &Target, change: &Change) -> Result<()> {
@@ -13,10 +14,7 @@ pub(crate) async fn update(shared: &Shared, target: &Target, change: &Change) ->
     let relative = match target {
         Target::Object(key) => {
             let place = Place::of(key)?;
-            let found = shared.root.look(&session, &place).await?;
-            if is_directory(&found) {
-                return Err(Error::new(ErrorKind::NotFound, "a directory stands there"));
-            }
+            look(shared, &session, &place).await?;
             place.path
         }
         Target::Directory(prefix) => {

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use futures_util::StreamExt;
 use storage_core::{CleanupReport, Prefix, Result};
 
-use crate::attributes::{is_directory, metadata};
+use crate::attributes::{is_directory, is_file};
 use crate::backend::Shared;
 use crate::error::is_missing;
+use crate::names::is_no_text;
 use crate::path::is_staged;
 
 /// Removes unfinished files under `prefix` that are not of this process and were not written to for as long as the
@@ -21,14 +22,18 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
     while let Some(directory) = directories.pop() {
         shared.root.confine(&session, &directory).await?;
         let mut fs = session.fs();
-        let opened = match fs.open_dir(shared.root.at(&directory)).await {
+        let opened = match session.open_dir(&shared.root.at(&directory)).await {
             Err(error) if is_missing(&error) => continue,
             opened => session.check(opened)?,
         };
         let mut entries = std::pin::pin!(opened.read_dir());
         while let Some(entry) = entries.next().await {
             let entry = session.check(entry)?;
-            let Some(name) = entry.filename().to_str().filter(|name| !matches!(*name, "." | "..")) else {
+            let Some(name) = entry
+                .filename()
+                .to_str()
+                .filter(|name| !matches!(*name, "." | "..") && !is_no_text(name.as_bytes()))
+            else {
                 continue;
             };
             let relative = if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
@@ -39,11 +44,14 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
                 if below.starts_with(prefix.as_str()) || prefix.as_str().starts_with(&below) {
                     directories.push(relative);
                 }
-            } else if is_staged(name.as_bytes()) {
+            } else if is_staged(name.as_bytes()) && is_file(&found) {
                 let path = shared.root.at(&relative);
                 let ours =
                     shared.staged.lock().expect("because no holder of the lock panics").contains(&path);
-                let age = metadata(&found).modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+                // A file gets its modification time before its place, and its time of access with it.
+                let touched =
+                    found.modified().into_iter().chain(found.accessed()).map(|at| at.as_system_time()).max();
+                let age = touched.and_then(|at| SystemTime::now().duration_since(at).ok());
                 if ours || age.unwrap_or_default() < shared.config.cleanup_age {
                     report.in_use += 1;
                     continue;

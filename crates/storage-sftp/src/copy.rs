@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use openssh_sftp_client::metadata::MetaData;
 use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result};
 
-use crate::attributes::{self, is_directory, is_file, metadata};
+use crate::attributes::{self, is_directory, is_link, metadata};
 use crate::backend::Shared;
 use crate::error::is_missing;
 use crate::path::Place;
-use crate::stage::Staged;
+use crate::read::look;
+use crate::stage::{Given, Staged};
 
 /// A copy by the server itself, staged as a write is.
 pub(crate) async fn copy(
@@ -19,21 +21,21 @@ pub(crate) async fn copy(
 ) -> Result<Metadata> {
     let place = Place::of(from)?;
     let session = shared.pool.session().await?;
-    let found = shared.root.look(&session, &place).await?;
-    if !is_file(&found) {
-        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
-    }
-    let staged = Staged::create(shared, to).await?;
+    let unix = metadata(&look(shared, &session, &place).await?).unix;
+    let staged = Staged::create(shared, to, unix).await?;
     // Source and copy have to be open on one connection.
     let (session, mut copy) = staged.parts().await?;
-    let mut source = session.check(session.sftp().open(shared.root.at(place.path)).await)?;
+    let mut source = session.check(session.open(&shared.root.at(place.path)).await)?;
     let found = session.check(source.metadata().await)?;
     let known = metadata(&found);
     if request.source_if_match.is_some() && request.source_if_match != known.etag {
         return Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"));
     }
     if known.size > 0 {
-        session.check(source.copy_all_to(&mut copy).await)?;
+        let copied = session.check(source.copy_all_to(&mut copy).await);
+        if let Err(error) = copied {
+            return Err(staged.explain(&session, error).await);
+        }
     }
     let mut change = Change::new();
     change.unix = known.unix;
@@ -41,9 +43,13 @@ pub(crate) async fn copy(
         session.check(copy.set_metadata(change).await)?;
     }
     if shared.syncs(&session) {
-        session.check(copy.sync_all().await)?;
+        let synced = session.check(copy.sync_all().await);
+        if let Err(error) = synced {
+            return Err(staged.explain(&session, error).await);
+        }
     }
-    let copied = staged.finish(&request.condition, known.size, true).await;
+    let given = Given { time: false, permissions: true };
+    let copied = staged.finish(&request.condition, known.size, given).await;
     // Without an answer to give up, the file is removed by the staged one's end.
     copied.map_err(|error| if error.kind() == ErrorKind::NotFound { error.maybe_applied() } else { error })
 }
@@ -56,19 +62,29 @@ pub(crate) async fn rename(shared: &Shared, from: &Key, to: &Key, condition: &Co
     shared.root.confine(&session, destination.directory).await?;
     let (old, new) = (shared.root.at(source.path), shared.root.at(destination.path));
     let mut fs = session.fs();
+    // A link, too, has to lead to an object: what it leads to is one under the new name as well.
+    look(shared, &session, &source).await?;
     let found = session.check(fs.symlink_metadata(&old).await)?;
-    if is_directory(&found) {
-        return Err(Error::new(ErrorKind::NotFound, "no file stands there"));
+    if is_link(&found) {
+        return Err(Error::unsupported("a symbolic link cannot be moved: from elsewhere it leads elsewhere"));
     }
     crate::change::make_directories(shared, &session, destination.directory).await?;
     match condition {
         Condition::None => {
-            if let Ok(there) = fs.symlink_metadata(&new).await
-                && is_directory(&there)
-            {
+            let there = fs.symlink_metadata(&new).await.ok();
+            if there.as_ref().is_some_and(is_directory) {
                 return Err(Error::new(ErrorKind::InvalidKey, "a directory stands there"));
             }
-            session.check(fs.rename(&old, &new).await)
+            session.check(fs.rename(&old, &new).await)?;
+            // Of two names of one file the system moves none, and the protocol does not tell which files are one.
+            let alike = |other: &MetaData| metadata(other) == metadata(&found);
+            if there.as_ref().is_some_and(alike)
+                && fs.symlink_metadata(&old).await.is_ok_and(|old| alike(&old))
+            {
+                let message = "both are names of one file, and both are still there";
+                return Err(Error::new(ErrorKind::PreconditionFailed, message).maybe_applied());
+            }
+            Ok(())
         }
         Condition::IfAbsent => match fs.hard_link(&old, &new).await {
             Ok(()) => session.check(fs.remove_file(&old).await).map_err(Error::maybe_applied),

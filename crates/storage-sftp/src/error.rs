@@ -6,7 +6,7 @@ use storage_core::{Error, ErrorKind};
 
 pub(crate) fn error(failed: &SftpError) -> Error {
     match failed {
-        SftpError::SftpError(kind, message) => answered(*kind, &message.to_string()),
+        SftpError::SftpError(kind, message) => answered(*kind, message.get().0),
         SftpError::UnsupportedExtension(name) => {
             Error::unsupported(format!("the server has no extension for this: {name}"))
         }

@@ -8,6 +8,7 @@ mod config;
 mod copy;
 mod error;
 mod list;
+mod names;
 mod path;
 mod pool;
 mod read;

@@ -12,6 +12,7 @@ use crate::attributes::{is_directory, is_file, is_link, metadata};
 use crate::backend::Shared;
 use crate::config::Symlinks;
 use crate::error::is_missing;
+use crate::names::is_no_text;
 use crate::path::is_staged;
 use crate::session::Session;
 
@@ -75,7 +76,7 @@ impl SftpLister {
     }
 
     /// Reads the directory that holds everything with the prefix.
-    async fn begin(&mut self, session: &Session) -> Result<()> {
+    async fn begin(&mut self, session: &Arc<Session>) -> Result<()> {
         let prefix = self.request.prefix.as_str();
         let path = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
         let odd = |segment: &str| matches!(segment, "" | "." | "..") || segment.len() > 255;
@@ -96,10 +97,9 @@ impl SftpLister {
 
     /// Reads the names of a directory, keeps those that the request is about, and sorts them. One that is gone, or is
     /// none, has no names.
-    async fn enter(&self, session: &Session, path: String) -> Result<Option<Level>> {
-        let mut fs = session.fs();
+    async fn enter(&self, session: &Arc<Session>, path: String) -> Result<Option<Level>> {
         let at = self.shared.root.at(path.trim_end_matches('/'));
-        let opened = match fs.open_dir(&at).await {
+        let opened = match session.open_dir(&at).await {
             Err(error) if is_missing(&error) => return Ok(None),
             opened => match session.check(opened) {
                 Err(error) if error.kind() == ErrorKind::Other && self.is_none(session, &at).await => {
@@ -108,6 +108,11 @@ impl SftpLister {
                 opened => opened.map_err(|e| e.with_name(path.clone()))?,
             },
         };
+        // Since its name was read, a link may have taken its place.
+        match self.shared.root.confine(session, path.trim_end_matches('/')).await {
+            Err(error) if error.kind() == ErrorKind::InvalidKey => return Ok(None),
+            confined => confined?,
+        }
         let mut names = Vec::new();
         let mut entries = std::pin::pin!(opened.read_dir());
         while let Some(entry) = entries.next().await {
@@ -130,7 +135,7 @@ impl SftpLister {
     }
 
     /// Whether something other than a directory stands there.
-    async fn is_none(&self, session: &Session, path: &str) -> bool {
+    async fn is_none(&self, session: &Arc<Session>, path: &str) -> bool {
         session.fs().symlink_metadata(path).await.is_ok_and(|found| !is_directory(&found))
     }
 
@@ -146,9 +151,10 @@ impl SftpLister {
             && (full.as_slice() > after.as_bytes() || (is_directory && after.as_bytes().starts_with(&full)))
     }
 
-    async fn visit(&mut self, session: &Session, name: Name) {
+    async fn visit(&mut self, session: &Arc<Session>, name: Name) {
         let level = self.levels.last().expect("because the name was taken from it");
-        let shown = format!("{}{}", level.path, String::from_utf8_lossy(&name.bytes));
+        let shown =
+            format!("{}{}", level.path, String::from_utf8_lossy(&name.bytes).replace('\0', "\u{fffd}"));
         match self.look(session, name).await {
             Ok(()) => {}
             // It went away meanwhile: a listing made a moment later would not show it either.
@@ -157,10 +163,11 @@ impl SftpLister {
         }
     }
 
-    async fn look(&mut self, session: &Session, name: Name) -> Result<()> {
+    async fn look(&mut self, session: &Arc<Session>, name: Name) -> Result<()> {
         let level = self.levels.last().expect("because the name was taken from it");
-        let text = String::from_utf8(name.bytes)
-            .map_err(|_| Error::new(ErrorKind::InvalidKey, "the name is not UTF-8 and so no key"))?;
+        let text = String::from_utf8(name.bytes).ok().filter(|text| !is_no_text(text.as_bytes()));
+        let no_text = || Error::new(ErrorKind::InvalidKey, "the name is not UTF-8 and so no key");
+        let text = text.ok_or_else(no_text)?;
         let full = format!("{}{text}", level.path);
         if text.ends_with('/') {
             return self.look_at_directory(full, &name.found);

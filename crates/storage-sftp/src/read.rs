@@ -33,7 +33,7 @@ pub(crate) async fn stat(shared: &Shared, key: &Key) -> Result<Metadata> {
 }
 
 /// What the object at a place is like; a directory and the like are none.
-async fn look(shared: &Shared, session: &Session, place: &Place<'_>) -> Result<MetaData> {
+pub(crate) async fn look(shared: &Shared, session: &Session, place: &Place<'_>) -> Result<MetaData> {
     let found = match shared.config.symlinks {
         Symlinks::Follow => shared.root.look(session, place).await?,
         Symlinks::Skip => {
@@ -53,9 +53,12 @@ pub(crate) async fn read(shared: &Shared, key: &Key, request: &ReadRequest) -> R
     let session = shared.pool.session().await?;
     // What is opened may be a link or a FIFO: opening the one leads astray, opening the other waits for ever.
     look(shared, &session, &place).await?;
-    let mut file = session.check(session.sftp().open(shared.root.at(place.path)).await)?;
-    // From here on it is this file, whatever takes its name.
-    let found = session.check(file.metadata().await)?;
+    let mut file = session.check(session.open(&shared.root.at(place.path)).await)?;
+    // From here on it is this file, whatever takes its name. Since it was looked at, a link may have taken the place of
+    // its directory.
+    let (confined, found) = tokio::join!(shared.root.confine(&session, place.directory), file.metadata());
+    confined?;
+    let found = session.check(found)?;
     if !is_file(&found) {
         return Err(no_object());
     }

@@ -7,6 +7,7 @@ use storage_core::{Error, ErrorKind, Result};
 
 use crate::attributes::is_link;
 use crate::error::is_missing;
+use crate::names::is_no_text;
 use crate::path::Place;
 use crate::session::Session;
 
@@ -24,8 +25,8 @@ impl Root {
             Some(_) => asked.to_owned(),
             None => {
                 let home = text(session.check(fs.canonicalize(".").await)?)?;
-                let below = asked.strip_prefix('~').unwrap_or(asked).trim_start_matches('/');
-                format!("{}/{below}", home.trim_end_matches('/'))
+                let below = if asked == "~" { "" } else { asked.strip_prefix("~/").unwrap_or(asked) };
+                format!("{}/{}", home.trim_end_matches('/'), below.trim_start_matches('/'))
             }
         };
         let mut existing = Path::new(absolute.trim_end_matches('/')).to_owned();
@@ -99,6 +100,10 @@ impl Root {
             let message = "a symbolic link that leads outside the root";
             return Err(Error::new(ErrorKind::PermissionDenied, message));
         }
+        if is_no_text(real.as_os_str().as_encoded_bytes()) {
+            let message = "a symbolic link that leads to a name that is not UTF-8";
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
         match fs.symlink_metadata(&real).await {
             Err(error) if is_missing(&error) => Err(dangling()),
             answer => session.check(answer),
@@ -107,8 +112,9 @@ impl Root {
 }
 
 fn text(path: PathBuf) -> Result<String> {
-    path.into_os_string().into_string().map_err(|path| {
+    let text = path.to_str().filter(|text| !is_no_text(text.as_bytes())).map(str::to_owned);
+    text.ok_or_else(|| {
         Error::new(ErrorKind::InvalidConfig, "the directory on the server has a name that is not UTF-8")
-            .with_name(path.to_string_lossy())
+            .with_name(path.to_string_lossy().replace('\0', "\u{fffd}"))
     })
 }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use openssh_sftp_client::fs::Fs;
-use openssh_sftp_client::{Sftp, SftpOptions};
+use openssh_sftp_client::file::File;
+use openssh_sftp_client::fs::{Dir, Fs};
+use openssh_sftp_client::{Error as SftpError, Sftp, SftpOptions};
 use storage_core::{Error, ErrorKind, Result, Retry};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::config::{Config, HostKeys};
 use crate::error::is_broken;
+use crate::names::Names;
 
 /// What ssh says is kept up to this length, in bytes.
 const SAID_MAX: usize = 4096;
@@ -42,7 +44,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Other, "ssh has no pipes"));
         };
         let said = listen(stderr);
-        let connected = Sftp::new(stdin, stdout, SftpOptions::new());
+        let connected = Sftp::new(stdin, Names::new(stdout), SftpOptions::new());
         match tokio::time::timeout(config.connect_timeout, connected).await {
             Ok(Ok(sftp)) => Ok(Self {
                 sftp,
@@ -75,6 +77,29 @@ impl Session {
         self.sftp.fs()
     }
 
+    /// Opens a file to be read.
+    pub(crate) async fn open(self: &Arc<Self>, path: &str) -> Result<File, SftpError> {
+        let (session, path) = (self.clone(), path.to_owned());
+        to_the_end(async move { session.sftp.open(path).await }).await
+    }
+
+    /// Opens a file to be written, one that is there or a new one.
+    pub(crate) async fn open_staged(self: &Arc<Self>, path: &str, new: bool) -> Result<File, SftpError> {
+        let (session, path) = (self.clone(), path.to_owned());
+        let opening = async move {
+            let mut options = session.sftp.options();
+            // Read as well: the protocol's stat of an open file asks for it.
+            options.write(true).read(true).create_new(new);
+            options.open(path).await
+        };
+        to_the_end(opening).await
+    }
+
+    pub(crate) async fn open_dir(self: &Arc<Self>, path: &str) -> Result<Dir, SftpError> {
+        let (session, path) = (self.clone(), path.to_owned());
+        to_the_end(async move { session.fs().open_dir(path).await }).await
+    }
+
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
@@ -85,7 +110,7 @@ impl Session {
     }
 
     /// An answer, or its error as ours. A broken connection takes the session out of use.
-    pub(crate) fn check<T>(&self, answer: Result<T, openssh_sftp_client::Error>) -> Result<T> {
+    pub(crate) fn check<T>(&self, answer: Result<T, SftpError>) -> Result<T> {
         answer.map_err(|error| {
             if is_broken(&error) {
                 self.give_up();
@@ -109,6 +134,14 @@ impl Session {
         }
         !self.is_broken()
     }
+}
+
+/// The answer to a request for a handle is waited for even if nobody wants it any more: a handle that came unseen would
+/// stay open for as long as the connection stands.
+async fn to_the_end<T: Send + 'static>(
+    opening: impl Future<Output = Result<T, SftpError>> + Send + 'static,
+) -> Result<T, SftpError> {
+    tokio::spawn(opening).await?
 }
 
 fn command(config: &Config) -> Command {

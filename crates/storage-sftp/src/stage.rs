@@ -5,9 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use openssh_sftp_client::UnixTimeStamp;
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::fs::Fs;
-use storage_core::{Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, WriteRequest};
+use openssh_sftp_client::metadata::MetaData;
+use storage_core::{
+    Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, UnixAttributes, WriteRequest,
+};
 use tokio::sync::Mutex;
 
 use crate::attributes::{self, is_directory};
@@ -46,11 +50,24 @@ struct Open {
 }
 
 impl Staged {
-    /// Makes an empty file beside the place of `key`, with the directories that it needs.
-    pub(crate) async fn create(shared: &Arc<Shared>, key: &Key) -> Result<Self> {
+    /// Makes an empty file beside the place of `key`, with the directories that it needs. `unix` is what it is given in
+    /// the end; without it, it has the permissions of the file that it replaces.
+    pub(crate) async fn create(
+        shared: &Arc<Shared>,
+        key: &Key,
+        unix: Option<UnixAttributes>,
+    ) -> Result<Self> {
         let place = Place::of(key)?;
         let session = shared.pool.session().await?;
-        shared.root.confine(&session, place.directory).await?;
+        let (mut fs, destination) = (session.fs(), shared.root.at(place.path));
+        let (confined, old) =
+            tokio::join!(shared.root.confine(&session, place.directory), fs.symlink_metadata(&destination));
+        confined?;
+        let mode = match (unix, old) {
+            (Some(unix), _) => Some(unix.mode),
+            (None, Ok(old)) if attributes::is_file(&old) => attributes::mode(&old),
+            _ => None,
+        };
         let aside = staged_name();
         let relative =
             if place.directory.is_empty() { aside } else { format!("{}/{aside}", place.directory) };
@@ -58,7 +75,11 @@ impl Staged {
         shared.staged.lock().expect("because no holder of the lock panics").insert(path.clone());
         // Made before the first request: a future that is dropped meanwhile leaves something to remove.
         let mut cautious = Unmade { shared, path: Some(path) };
-        let file = make(shared, &session, place.directory, cautious.path()).await?;
+        let mut file = make(shared, &session, place.directory, cautious.path()).await?;
+        if mode.is_some_and(|mode| mode & 0o077 == 0) {
+            // What is going to be private is so from its first byte on.
+            session.check(file.set_permissions(attributes::permissions(0o600)).await)?;
+        }
         Ok(Self {
             shared: shared.clone(),
             open: Mutex::new(Open { session, file }),
@@ -77,9 +98,7 @@ impl Staged {
         let mut open = self.open.lock().await;
         if open.session.is_broken() {
             let session = self.shared.pool.session().await?;
-            let mut options = session.sftp().options();
-            options.write(true).read(true);
-            let file = session.check(options.open(&self.path).await)?;
+            let file = session.check(session.open_staged(&self.path, false).await)?;
             *open = Open { session, file };
         }
         Ok(open.clone())
@@ -102,13 +121,16 @@ impl Staged {
         let writes: Vec<_> = pieces.into_iter().map(|(at, piece)| put(&open, at, piece)).collect();
         let written = stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect::<()>().await;
         match written {
-            Err(error) if error.kind() == ErrorKind::Other => Err(self.explain(&open.session, error).await),
+            Err(error) => Err(self.explain(&open.session, error).await),
             written => written,
         }
     }
 
     /// The protocol has one word for a full disk and everything else; the volume tells more.
-    async fn explain(&self, session: &Session, error: Error) -> Error {
+    pub(crate) async fn explain(&self, session: &Session, error: Error) -> Error {
+        if error.kind() != ErrorKind::Other || session.is_broken() {
+            return error;
+        }
         let parent = self.shared.root.at(&self.directory);
         match session.fs().statvfs(&parent).await {
             Ok(volume) if volume.bavail == 0 || volume.favail == 0 => {
@@ -142,11 +164,13 @@ impl Staged {
                 return Err(self.explain(&session, error).await);
             }
         }
-        self.finish(&request.condition, size, request.modified.is_none()).await
+        let given = Given { time: request.modified.is_some(), permissions: request.unix.is_some() };
+        self.finish(&request.condition, size, given).await
     }
 
-    /// Puts a file with all its content in its place. Where nobody set a time, it may be dated later by a second.
-    pub(crate) async fn finish(&self, condition: &Condition, size: u64, may_shift: bool) -> Result<Metadata> {
+    /// Puts a file with all its content in its place. Where nobody set a time, it may be dated later by a second; where
+    /// nobody set permissions, it has those of the file that it replaces.
+    pub(crate) async fn finish(&self, condition: &Condition, size: u64, given: Given) -> Result<Metadata> {
         let Open { session, mut file } = self.open().await?;
         let mut found = session.check(file.metadata().await)?;
         if found.len() != Some(size) {
@@ -158,17 +182,18 @@ impl Staged {
         match condition {
             Condition::None => {
                 let old = predecessor(&session, &mut fs, &destination).await?;
-                // Two contents of one size within a second would look the same: the later one is dated later.
-                let fresh = |old: u32| found.modified().is_some_and(|new| is_no_later(new.into_raw(), old));
-                if let Some((_, seconds)) =
-                    old.filter(|(len, seconds)| may_shift && *len == size && fresh(*seconds))
-                    && let Some(later) = attributes::modified(seconds.saturating_add(1))
-                {
-                    session.check(file.set_metadata(later).await)?;
+                if let Some(change) = old.as_ref().and_then(|old| inherit(old, &found, size, given)) {
+                    session.check(file.set_metadata(change).await)?;
                     found = session.check(file.metadata().await)?;
                 }
-                self.in_doubt.store(true, Ordering::Relaxed);
-                self.replace(&session, &mut fs, &destination, old.is_some()).await?;
+                let in_doubt = self.in_doubt.swap(true, Ordering::Relaxed);
+                match self.replace(&session, &mut fs, &destination, old.is_some()).await {
+                    // Nobody waited for the answer to the rename before this one.
+                    Err(error) if in_doubt && error.kind() == ErrorKind::NotFound => {
+                        return self.settled(size).await;
+                    }
+                    replaced => replaced?,
+                }
             }
             Condition::IfAbsent => {
                 self.in_doubt.store(true, Ordering::Relaxed);
@@ -243,6 +268,13 @@ impl Drop for Staged {
     }
 }
 
+/// What the caller set, and so stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) time: bool,
+    pub(crate) permissions: bool,
+}
+
 /// Whether a time is that of the predecessor, or before it by no more than a burst of overwrites can have shifted that.
 fn is_no_later(new: u32, old: u32) -> bool {
     old.checked_sub(new).is_some_and(|ahead| ahead < 3600)
@@ -273,16 +305,13 @@ impl Drop for Unmade<'_> {
 }
 
 /// Makes the file, and where they are missing its directories.
-async fn make(shared: &Shared, session: &Session, directory: &str, path: &str) -> Result<File> {
-    let mut options = session.sftp().options();
-    // Read as well: the protocol's stat of an open file asks for it.
-    options.write(true).read(true).create_new(true);
-    match options.open(path).await {
+async fn make(shared: &Shared, session: &Arc<Session>, directory: &str, path: &str) -> Result<File> {
+    match session.open_staged(path, true).await {
         Err(error) if is_missing(&error) => {}
         opened => return session.check(opened),
     }
     make_directories(shared, session, directory).await?;
-    session.check(options.open(path).await)
+    session.check(session.open_staged(path, true).await)
 }
 
 async fn put(open: &Open, mut at: u64, mut piece: Bytes) -> Result<()> {
@@ -299,17 +328,27 @@ async fn put(open: &Open, mut at: u64, mut piece: Bytes) -> Result<()> {
     Ok(())
 }
 
-/// Size and time of the file that is going to be replaced.
-async fn predecessor(session: &Session, fs: &mut Fs, destination: &str) -> Result<Option<(u64, u32)>> {
+/// The file that is going to be replaced.
+async fn predecessor(session: &Session, fs: &mut Fs, destination: &str) -> Result<Option<MetaData>> {
     match fs.symlink_metadata(destination).await {
         Ok(found) if is_directory(&found) => Err(in_the_way()),
-        Ok(found) => {
-            let seconds = found.modified().map_or(0, |time| time.into_raw());
-            Ok(Some((found.len().unwrap_or(0), seconds)))
-        }
+        Ok(found) => Ok(Some(found)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => session.check(Err(error)),
     }
+}
+
+/// What a file takes over from the one that it replaces. Two contents of one size within a second would look the same,
+/// so the later one is dated later. What replaces a private file is as private.
+fn inherit(old: &MetaData, new: &MetaData, size: u64, given: Given) -> Option<MetaData> {
+    let seconds = |of: &MetaData| of.modified().map_or(0, UnixTimeStamp::into_raw);
+    let later = (!given.time && old.len() == Some(size) && is_no_later(seconds(new), seconds(old)))
+        .then(|| seconds(old).saturating_add(1));
+    let mode = attributes::mode(old).filter(|mode| {
+        // A link's own say nothing.
+        !given.permissions && attributes::is_file(old) && attributes::mode(new) != Some(*mode)
+    });
+    attributes::inherited(later, mode)
 }
 
 async fn remove(shared: &Shared, path: &str) -> Result<()> {

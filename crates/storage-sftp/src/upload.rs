@@ -19,7 +19,10 @@ impl SftpUpload {
         key: &Key,
         request: &WriteRequest,
     ) -> Result<Box<dyn Upload>> {
-        Ok(Box::new(Self { staged: Staged::create(shared, key).await?, request: request.clone() }))
+        Ok(Box::new(Self {
+            staged: Staged::create(shared, key, request.unix).await?,
+            request: request.clone(),
+        }))
     }
 }
 
