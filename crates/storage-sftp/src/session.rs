@@ -226,6 +226,8 @@ fn explain(said: &str) -> Error {
         (ErrorKind::Unavailable, "no connection")
     };
     let error = Error::new(kind, advice).with_source(last.chars().take(200).collect::<String>());
+    let error =
+        if matches!(kind, ErrorKind::Unavailable | ErrorKind::TimedOut) { error.unreached() } else { error };
     if has("Could not resolve hostname") { error.with_retry(Retry::Never) } else { error }
 }
 
