@@ -63,7 +63,7 @@ impl Session {
                     "no connection within {:?}; is the host right, and the network up?",
                     config.connect_timeout
                 );
-                Err(Error::new(ErrorKind::TimedOut, message))
+                Err(Error::new(ErrorKind::TimedOut, message).unreached())
             }
         }
     }
