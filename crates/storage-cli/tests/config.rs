@@ -124,7 +124,8 @@ fn add_refuses_what_would_not_open() {
     check(&["one", "s3://b", "-o", "regoin=x"], "did you mean `region`?");
     check(&["one", "memory://", "-o", "region=x"], "no such option");
     check(&["one", "/data", "-o", "region=x"], "a path takes no options");
-    check(&["one", "s3://b", "-o", "fsync=false"], "--no-fsync");
+    check(&["one", "s3://b", "-o", "sparse=true"], "--sparse");
+    check(&["one", "s3://b", "-o", "fsync=false"], "`s3` has no such option");
     check(&["one"], "without a terminal nobody can be asked");
     check(&["one", &format!("s3://AK:{SECRET}@b")], "holds a password");
     check(&["one", "s3://AK:Hunter2@b"], "holds a password");
@@ -459,9 +460,9 @@ fn rclone() {
         ),
     );
     let ran = run(&sandbox, &["config", "import", "rclone", "rclone.conf"]).ok();
-    assert_eq!(ran.out(), "imported 1 profile\n");
+    assert_eq!(ran.out(), "imported 2 profiles\n");
     // One that cannot be taken over does not keep the others out.
-    let ran = ran.tells("box: skipped").tells("x: skipped").tells("mine: skipped").tells("drive: skipped");
+    let ran = ran.tells("box: sftp://h/~/").tells("x: skipped").tells("mine: skipped").tells("drive: skipped");
     ran.tells("my-store: s3://, without chunk_size");
     assert!(text(&sandbox).contains("path_style = \"true\"") && text(&sandbox).contains(SECRET));
     let ran = run(&sandbox, &["config", "import", "rclone", "rclone.conf", "--json", "--force"]).ok();
