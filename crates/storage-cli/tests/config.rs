@@ -462,7 +462,8 @@ fn rclone() {
     let ran = run(&sandbox, &["config", "import", "rclone", "rclone.conf"]).ok();
     assert_eq!(ran.out(), "imported 2 profiles\n");
     // One that cannot be taken over does not keep the others out.
-    let ran = ran.tells("box: sftp://h/~/").tells("x: skipped").tells("mine: skipped").tells("drive: skipped");
+    let ran =
+        ran.tells("box: sftp://h/~/").tells("x: skipped").tells("mine: skipped").tells("drive: skipped");
     ran.tells("my-store: s3://, without chunk_size");
     assert!(text(&sandbox).contains("path_style = \"true\"") && text(&sandbox).contains(SECRET));
     let ran = run(&sandbox, &["config", "import", "rclone", "rclone.conf", "--json", "--force"]).ok();
