@@ -97,7 +97,7 @@ impl Subject {
     /// Runs mode `wire` too: `wire` says where the server is and how a backend is opened through a proxy in front of it.
     ///
     /// ```no_run
-    /// # async fn open(_: std::net::SocketAddr, _: &str) -> storage_core::Result<Fixture> { unimplemented!() }
+    /// # async fn open(_: std::net::SocketAddr, _: &str) -> storage_core::Result<Fixture> { Ok(Fixture::new(storage_memory::Memory::new())) }
     /// use storage_conformance::fault::Call;
     /// use storage_conformance::{Dialect, Fixture, Subject, Wire};
     ///

@@ -62,10 +62,8 @@ pub(crate) async fn start(
 
 impl S3Upload {
     async fn send(&self, part: Part) -> Result<()> {
-        let len = part.body.len();
         let number = part.number;
         let taken = send_part(&self.bucket, &self.key, &self.id, part).await?;
-        debug_assert_eq!(taken.len, len);
         self.parts.lock().expect("because no holder of the lock panics").insert(number, taken);
         Ok(())
     }
