@@ -6,6 +6,8 @@ pub(crate) fn registry() -> Registry {
     let providers: &[Provider] = &[
         #[cfg(feature = "fs")]
         storage_fs::PROVIDER,
+        #[cfg(feature = "gcs")]
+        storage_gcs::PROVIDER,
         #[cfg(feature = "memory")]
         storage_memory::PROVIDER,
         #[cfg(feature = "s3")]

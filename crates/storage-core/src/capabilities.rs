@@ -96,6 +96,9 @@ pub struct Capabilities {
     pub list_start_after: bool,
     /// Old versions are kept and can be read, listed and deleted.
     pub versions: bool,
+    /// A delete without a version lays a marker on top of the versions, and the newest that is left when a version or
+    /// marker is deleted is the object again. Else a delete just leaves no object, and old versions stay old.
+    pub delete_markers: bool,
     /// User metadata is kept.
     pub user_metadata: bool,
     /// The content headers of [`Attributes`](crate::Attributes) are kept.

@@ -4,6 +4,7 @@ mod backend;
 mod capabilities;
 mod checksum;
 mod error;
+mod headers;
 mod key;
 mod layer;
 mod location;
@@ -24,6 +25,7 @@ pub use backend::{
 pub use capabilities::{Capabilities, Durability, Level, Limits};
 pub use checksum::{Algorithm, Checksum, Checksums, Hasher, Hashers};
 pub use error::{Error, ErrorKind, Operation, Result, Retry, Scope};
+pub use headers::{decode_user_metadata, encode_user_metadata};
 pub use key::{Key, MAX_KEY_BYTES, Prefix};
 pub use layer::Layer;
 pub use location::Location;

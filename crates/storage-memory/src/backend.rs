@@ -89,6 +89,7 @@ impl Backend for Memory {
         can.list_delimiter = true;
         can.list_start_after = true;
         can.versions = self.state().keep_versions;
+        can.delete_markers = can.versions;
         can.user_metadata = true;
         can.content_headers = true;
         can.set_modified = true;

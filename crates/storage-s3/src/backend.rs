@@ -131,6 +131,7 @@ impl Backend for S3 {
         // In another order, what comes after a name is for `Store` to tell.
         can.list_start_after = bucket.config.sorted;
         can.versions = bucket.versions();
+        can.delete_markers = bucket.versions();
         can.user_metadata = true;
         can.content_headers = true;
         can.modified_precision = Some(Duration::from_secs(1));

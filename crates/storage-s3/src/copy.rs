@@ -15,9 +15,9 @@ use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
 use crate::metadata::{etag, version};
 use crate::name::copy_source;
+use crate::read;
 use crate::upload::{Taken, abort, completed, named, number};
-use crate::write::{conditions, customer_key, dress, refused, settle};
-use crate::{headers, read};
+use crate::write::{conditions, customer_key, dress, encode_user, refused, settle};
 
 /// Parts of a copy side by side.
 const CONCURRENCY: usize = 8;
@@ -64,7 +64,7 @@ async fn copy_once(
         .set_if_match(if_match);
     let mut copy = match attributes {
         Some(attributes) => {
-            let user = headers::encode(&attributes.user, to, None)?;
+            let user = encode_user(&attributes.user, to, None)?;
             dress!(copy, bucket, attributes, user).metadata_directive(MetadataDirective::Replace)
         }
         None => {
@@ -142,7 +142,7 @@ async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Me
 async fn copy_parts(bucket: &Arc<Bucket>, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
     let found = source(bucket, from, request).await?;
     let attributes = request.attributes.as_ref().unwrap_or(&found.attributes);
-    let user = headers::encode(&attributes.user, to, None)?;
+    let user = encode_user(&attributes.user, to, None)?;
     let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(to.as_str());
     let create = dress!(create, bucket, attributes, user);
     let created = create.send().await.map_err(error)?;

@@ -8,7 +8,6 @@ mod config;
 mod copy;
 mod delete;
 mod error;
-mod headers;
 mod list;
 mod metadata;
 mod name;

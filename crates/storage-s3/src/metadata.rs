@@ -1,14 +1,14 @@
 //! What answers tell of an object.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
-use storage_core::{Algorithm, ETag, Key, Metadata, Version};
+use storage_core::{Algorithm, ETag, Key, Metadata, Version, decode_user_metadata};
 
 use crate::checksum;
-use crate::headers;
 
 /// The type that the service gives to objects written without one, which is no type at all.
 pub(crate) const NO_TYPE: &str = "binary/octet-stream";
@@ -17,7 +17,7 @@ pub(crate) const NO_TYPE: &str = "binary/octet-stream";
 macro_rules! tell {
     ($answer:expr, $size:expr, $key:expr, $versions:expr) => {{
         let answer = $answer;
-        let (user, token) = headers::decode(answer.metadata(), $key);
+        let (user, token) = $crate::metadata::user(answer.metadata(), $key);
         let mut found = Metadata::new($size);
         found.modified = answer.last_modified().map(time);
         found.etag = answer.e_tag().map(etag);
@@ -45,6 +45,15 @@ pub(crate) fn of_head(answer: &HeadObjectOutput, key: &Key, versions: bool) -> M
 
 pub(crate) fn of_get(answer: &GetObjectOutput, size: u64, key: &Key, versions: bool) -> Metadata {
     tell!(answer, size, key, versions)
+}
+
+/// User metadata and the write's token out of an answer.
+pub(crate) fn user(
+    sent: Option<&HashMap<String, String>>,
+    key: &Key,
+) -> (BTreeMap<String, String>, Option<String>) {
+    let sent = sent.into_iter().flatten();
+    decode_user_metadata(sent.map(|(name, value)| (name.as_str(), value.as_str())), key)
 }
 
 /// Services name ETags with quotes or without, headers and listings of one service not always alike.

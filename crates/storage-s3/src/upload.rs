@@ -16,8 +16,8 @@ use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
 use crate::metadata::{etag, version};
-use crate::write::{conditions, customer_key, dress, refused};
-use crate::{headers, read};
+use crate::read;
+use crate::write::{conditions, customer_key, dress, encode_user, refused};
 
 pub(crate) struct S3Upload {
     bucket: Arc<Bucket>,
@@ -41,7 +41,7 @@ pub(crate) async fn start(
     key: &Key,
     request: &WriteRequest,
 ) -> Result<Box<dyn Upload>> {
-    let user = headers::encode(&request.attributes.user, key, Some(&request.token))?;
+    let user = encode_user(&request.attributes.user, key, Some(&request.token))?;
     let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
     let mut create = dress!(create, bucket, &request.attributes, user);
     if bucket.checksums {

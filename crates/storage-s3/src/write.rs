@@ -1,16 +1,18 @@
 //! PUT, and what every request that makes an object has in common.
 
 use aws_sdk_s3::primitives::ByteStream;
+use std::collections::{BTreeMap, HashMap};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use storage_core::{
     Algorithm, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Retry, Secret, WriteRequest,
+    encode_user_metadata,
 };
 
 use crate::backend::Bucket;
 use crate::checksum::{self, Crc64};
 use crate::error::{NO_BUCKET, error, not_from_service, status};
-use crate::headers;
 use crate::metadata::{etag, version};
 
 /// Sets on a request that makes an object what the writer and the store's settings ask for. PUT, the start of an upload
@@ -67,7 +69,7 @@ pub(crate) async fn write(
     request: &WriteRequest,
 ) -> Result<Metadata> {
     let size = body.len();
-    let user = headers::encode(&request.attributes.user, key, Some(&request.token))?;
+    let user = encode_user(&request.attributes.user, key, Some(&request.token))?;
     let (if_none_match, if_match) = conditions(&request.condition);
     let put = bucket.client.put_object().bucket(&bucket.name).key(key.as_str());
     let mut put = dress!(put, bucket, &request.attributes, user)
@@ -92,6 +94,15 @@ pub(crate) async fn write(
         (Algorithm::Sha256, answer.checksum_sha256()),
     ]);
     Ok(written)
+}
+
+/// What goes into the `x-amz-meta-` headers.
+pub(crate) fn encode_user(
+    user: &BTreeMap<String, String>,
+    key: &Key,
+    token: Option<&str>,
+) -> Result<HashMap<String, String>> {
+    Ok(encode_user_metadata(user, key, token)?.into_iter().collect())
 }
 
 /// The two headers of a condition.

@@ -42,6 +42,7 @@ fn remote(name: &str, keys: &[(String, String)]) -> Imported {
     let skip = |why: &str| Imported::Skipped(name.to_owned(), why.to_owned());
     let kind = keys.iter().find(|(key, _)| key == "type").map_or("", |(_, kind)| kind.as_str());
     let translate: fn(&str, &str) -> Option<Translated> = match kind {
+        "google cloud storage" => gcs,
         "s3" => s3,
         "sftp" => sftp,
         "local" => |_, _| Some(Translated::Nothing),
@@ -49,6 +50,7 @@ fn remote(name: &str, keys: &[(String, String)]) -> Imported {
         other => return skip(&format!("rclone's `{other}` has no counterpart here")),
     };
     let url = match kind {
+        "google cloud storage" => "gs://".to_owned(),
         "s3" => "s3://".to_owned(),
         "sftp" => sftp_url(keys),
         _ => "/".to_owned(),
@@ -104,6 +106,23 @@ fn s3(key: &str, value: &str) -> Option<Translated> {
     }
 }
 
+fn gcs(key: &str, value: &str) -> Option<Translated> {
+    let same = |name| Some(Translated::Option(name, value.to_owned()));
+    match key {
+        "service_account_file" => same("credentials_file"),
+        "service_account_credentials" => same("credentials"),
+        "anonymous" => same("anonymous"),
+        "user_project" => same("user_project"),
+        "object_acl" => same("predefined_acl"),
+        "storage_class" => same("storage_class"),
+        "endpoint" => same("endpoint"),
+        "project_number" | "bucket_acl" | "bucket_policy_only" | "location" | "env_auth" => {
+            Some(Translated::Nothing)
+        }
+        _ => None,
+    }
+}
+
 fn sftp(key: &str, _: &str) -> Option<Translated> {
     // Keys and agents are found by the system's ssh, as its own configuration says.
     matches!(key, "host" | "user" | "port" | "shell_type" | "md5sum_command" | "sha1sum_command")
@@ -125,7 +144,8 @@ mod tests {
     fn remotes() {
         let text = "# mine\n[store]\ntype = s3\nprovider = Minio\naccess_key_id = AK\nsecret_access_key = hunter2\n\
                     endpoint = minio.example.org\nchunk_size = 5M\n\n[box]\ntype = sftp\nhost = h\nuser = u\nport = 22\n\
-                    [drive]\ntype = drive\n";
+                    [drive]\ntype = drive\n[cloud]\ntype = google cloud storage\nservice_account_file = /k.json\n\
+                    bucket_policy_only = true\ntoken = {\"access_token\":\"hunter2\"}\n";
         let found = import(text);
         let Imported::Profile(store, lost) = &found[0] else { panic!("{found:?}") };
         assert_eq!(
@@ -138,6 +158,9 @@ mod tests {
         assert!(
             matches!(&found[2], Imported::Skipped(name, why) if name == "drive" && why.contains("drive"))
         );
+        let Imported::Profile(cloud, lost) = &found[3] else { panic!("{found:?}") };
+        assert_eq!((cloud.url.as_str(), cloud.options.get("credentials_file")), ("gs://", Some("/k.json")));
+        assert_eq!(lost, &["token"]);
         assert!(!format!("{found:?}").contains("hunter2"));
     }
 }

@@ -1,25 +1,48 @@
 //! User metadata in headers, which take printable ASCII and drop blanks at either end, and the write's token among it.
+//!
+//! Every service that keeps user metadata keeps it as headers somewhere on the way, and none has another place for the
+//! token of a write: backends send and read both in this one form.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use storage_core::{Algorithm, Error, ErrorKind, Key, Result};
+
+use crate::checksum::Algorithm;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
 
 /// The name under which a write's token is kept with its object.
-pub(crate) const TOKEN: &str = "haul-write";
+const TOKEN: &str = "haul-write";
 
-/// What goes into the `x-amz-meta-` headers.
-pub(crate) fn encode(
+/// User metadata, and the token of the write that makes the object at `key`, as names and values that headers carry
+/// unchanged: a value that is not plain ASCII, or would lose blanks, is written as RFC 2047 has it.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] if a name is the one that the token is kept under.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use storage_core::{Key, decode_user_metadata, encode_user_metadata};
+///
+/// # fn main() -> storage_core::Result<()> {
+/// let (key, user) = (Key::new("a")?, BTreeMap::from([("owner".to_owned(), "käse".to_owned())]));
+/// let sent = encode_user_metadata(&user, &key, Some("token"))?;
+/// assert_eq!(sent["owner"], "=?UTF-8?B?a8Okc2U=?=");
+/// let sent = sent.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+/// assert_eq!(decode_user_metadata(sent, &key), (user, Some("token".to_owned())));
+/// # Ok(()) }
+/// ```
+pub fn encode_user_metadata(
     user: &BTreeMap<String, String>,
     key: &Key,
     token: Option<&str>,
-) -> Result<HashMap<String, String>> {
+) -> Result<BTreeMap<String, String>> {
     if user.contains_key(TOKEN) {
         let message = format!("user metadata `{TOKEN}` is kept for the token of the write");
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
-    let mut all: HashMap<String, String> =
+    let mut all: BTreeMap<String, String> =
         user.iter().map(|(name, value)| (name.clone(), encode_value(value))).collect();
     if let Some(token) = token {
         all.insert(TOKEN.to_owned(), format!("{token}-{}", place(key)));
@@ -27,17 +50,17 @@ pub(crate) fn encode(
     Ok(all)
 }
 
-/// User metadata and the token out of what came back.
-pub(crate) fn decode(
-    sent: Option<&HashMap<String, String>>,
+/// User metadata and the token out of what came back for the object at `key`. A copy that the service made carries the
+/// token along, but not to the place it was made for: there it counts for nothing.
+pub fn decode_user_metadata<'a>(
+    carried: impl IntoIterator<Item = (&'a str, &'a str)>,
     key: &Key,
 ) -> (BTreeMap<String, String>, Option<String>) {
     let mut user = BTreeMap::new();
     let mut token = None;
-    for (name, value) in sent.into_iter().flatten() {
+    for (name, value) in carried {
         let name = name.to_ascii_lowercase();
         if name == TOKEN {
-            // A copy by the service takes the token along, but not to the place it was made for.
             let written_here = value.rsplit_once('-').filter(|(_, at)| *at == place(key));
             token = written_here.map(|(token, _)| token.to_owned());
         } else {
@@ -72,10 +95,10 @@ fn decode_value(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::BTreeMap;
 
-    use super::{TOKEN, decode, decode_value, encode, encode_value};
-    use storage_core::Key;
+    use super::{TOKEN, decode_user_metadata, decode_value, encode_user_metadata, encode_value};
+    use crate::key::Key;
 
     #[test]
     fn values_come_back() {
@@ -91,11 +114,12 @@ mod tests {
     #[test]
     fn a_token_counts_only_where_it_was_written() {
         let (here, there) = (Key::new("a").expect("a key"), Key::new("b").expect("a key"));
-        let sent = encode(&BTreeMap::new(), &here, Some("t")).expect("no reserved name");
-        assert_eq!(decode(Some(&sent), &here).1.as_deref(), Some("t"));
-        assert_eq!(decode(Some(&sent), &there), (BTreeMap::new(), None));
-        let foreign = HashMap::from([(TOKEN.to_owned(), "odd".to_owned())]);
-        assert_eq!(decode(Some(&foreign), &here).1, None);
-        assert!(encode(&BTreeMap::from([(TOKEN.to_owned(), String::new())]), &here, None).is_err());
+        let sent = encode_user_metadata(&BTreeMap::new(), &here, Some("t")).expect("no reserved name");
+        let sent = || sent.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        assert_eq!(decode_user_metadata(sent(), &here).1.as_deref(), Some("t"));
+        assert_eq!(decode_user_metadata(sent(), &there), (BTreeMap::new(), None));
+        assert_eq!(decode_user_metadata([(TOKEN, "odd")], &here).1, None);
+        let reserved = BTreeMap::from([(TOKEN.to_owned(), String::new())]);
+        assert!(encode_user_metadata(&reserved, &here, None).is_err());
     }
 }

@@ -1,0 +1,53 @@
+//! Parts that nobody will put together. Sessions need none: they show nowhere, cost nothing and end after a week.
+
+use std::time::SystemTime;
+
+use storage_core::{CleanupReport, Error, ErrorKind, ListRequest, Prefix, Result};
+
+use crate::backend::Bucket;
+use crate::compose::remove;
+use crate::list::page;
+use crate::part::{PARTS, upload_of};
+
+/// Removes the parts of objects under `prefix` that count as left behind: not of an upload of this store that still goes on, and as
+/// old as the configuration says.
+pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupReport> {
+    let mut report = CleanupReport::default();
+    let mut request = ListRequest::default();
+    request.prefix = Prefix::new(PARTS)?;
+    let mut token: Option<String> = None;
+    loop {
+        let listed = page(bucket, &request, token.as_deref()).await?;
+        let (mut places, mut bytes) = (Vec::new(), 0);
+        for item in &listed.items {
+            let Some(upload) = upload_of(&item.name) else { continue };
+            if !item.part_of().is_some_and(|key| key.starts_with(prefix.as_str())) {
+                continue;
+            }
+            if bucket.is_ongoing(upload) || !is_old(bucket, item.created()) {
+                report.in_use += 1;
+            } else {
+                bytes += item.size()?;
+                places.push((item.name.clone(), Some(item.generation.clone())));
+            }
+        }
+        let count = places.len() as u64;
+        remove(bucket, places).await?;
+        report.removed += count;
+        report.bytes += bytes;
+        match listed.next_page_token.filter(|next| !next.is_empty()) {
+            None => return Ok(report),
+            next if next == token => {
+                let message = "the service lists the same objects again and again";
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            next => token = next,
+        }
+    }
+}
+
+fn is_old(bucket: &Bucket, made: Option<SystemTime>) -> bool {
+    // A time in the future is a clock that differs: not old.
+    let age = made.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+    age >= bucket.config.cleanup_age
+}

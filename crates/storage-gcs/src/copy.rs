@@ -1,0 +1,87 @@
+//! Copies within the bucket, in as many requests as the service asks for.
+
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+use storage_core::{
+    Attributes, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest,
+};
+
+use crate::backend::Bucket;
+use crate::client::{customer_headers, query};
+use crate::error::{Refused, broken};
+use crate::name::check;
+use crate::read::{known, stat};
+use crate::resource::{FIELDS, Properties, Resource, generation};
+use crate::write::if_generation_match;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rewrite {
+    #[serde(default)]
+    done: bool,
+    rewrite_token: Option<String>,
+    resource: Option<Resource>,
+}
+
+pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
+    check(from)?;
+    check(to)?;
+    let version = known(request.source_version.as_ref())?;
+    // An object copied onto itself would keep the token of the write that made it.
+    let own = match (&request.attributes, from == to) {
+        (None, true) => Some(source(bucket, from, request).await?),
+        (attributes, _) => attributes.clone(),
+    };
+    let properties = own.map(|own| Properties::new(&bucket.config, to, &own, None)).transpose()?;
+    let fields = format!("done,rewriteToken,resource({FIELDS})");
+    let mut token: Option<String> = None;
+    loop {
+        let path = format!(
+            "{}/rewriteTo/b/{}/o/{}{}",
+            bucket.object(from),
+            crate::name::encode(&bucket.config.bucket),
+            crate::name::encode(to.as_str()),
+            query([
+                ("sourceGeneration", version),
+                ("ifSourceGenerationMatch", request.source_if_match.as_ref().map(generation)),
+                ("ifGenerationMatch", if_generation_match(&request.condition)),
+                ("destinationPredefinedAcl", bucket.config.predefined_acl.as_deref()),
+                ("destinationKmsKeyName", bucket.config.kms_key.as_deref()),
+                ("rewriteToken", token.as_deref()),
+                ("fields", Some(&fields)),
+            ])
+        );
+        let body = properties.as_ref().map(Properties::to_json).unwrap_or_default();
+        let post = bucket
+            .service
+            .request(Method::POST, &path)
+            .headers(bucket.customer())
+            .headers(customer_headers(bucket.config.customer_key.as_ref(), true))
+            .header(CONTENT_TYPE, "application/json; charset=UTF-8")
+            .body(body);
+        let rewritten = bucket.service.json::<Rewrite>(post).await;
+        let rewritten = rewritten.map_err(|refused| of_conditions(refused, request))?;
+        match (rewritten.done, rewritten.resource, rewritten.rewrite_token) {
+            (true, Some(made), _) => return made.metadata(to, bucket.config.versions),
+            (false, _, Some(next)) => token = Some(next),
+            _ => return Err(broken("the service says that there is more to copy, not where").maybe_applied()),
+        }
+    }
+}
+
+/// Which of the conditions failed, as far as the service tells.
+fn of_conditions(refused: Refused, request: &CopyRequest) -> Error {
+    match (refused.status, &request.source_if_match, &request.condition) {
+        (Some(412), Some(_), Condition::None) => {
+            Error::new(ErrorKind::PreconditionFailed, "the source has another ETag")
+        }
+        (_, _, condition) => refused.of_condition(condition),
+    }
+}
+
+async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Attributes> {
+    let mut asked = StatRequest::default();
+    asked.version = request.source_version.clone();
+    Ok(stat(bucket, from, &asked).await?.attributes)
+}

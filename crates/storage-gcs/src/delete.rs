@@ -1,0 +1,55 @@
+//! Deletes, side by side.
+
+use futures_util::{StreamExt, stream};
+use reqwest::Method;
+use storage_core::{DeleteTarget, Error, ErrorKind, Result};
+
+use crate::backend::Bucket;
+use crate::client::query;
+use crate::name::{check, encode};
+use crate::read::known;
+use crate::resource::generation;
+
+/// Deletes of one call side by side. The service's batches save nothing: it works through them one by one.
+const CONCURRENCY: usize = 16;
+
+pub(crate) async fn delete(bucket: &Bucket, targets: &[DeleteTarget]) -> Vec<Result<()>> {
+    let deletes: Vec<_> = targets.iter().map(|target| single(bucket, target)).collect();
+    stream::iter(deletes).buffered(CONCURRENCY).collect().await
+}
+
+async fn single(bucket: &Bucket, target: &DeleteTarget) -> Result<()> {
+    check(&target.key)?;
+    // A version that the service cannot have made is not there.
+    let Ok(version) = known(target.version.as_ref()) else { return Ok(()) };
+    let expected = target.if_match.as_ref().map(generation);
+    remove(bucket, target.key.as_str(), version, expected).await
+}
+
+/// Removes what has this name, or this generation of it, if it is the expected one. What is not there is gone.
+pub(crate) async fn remove(
+    bucket: &Bucket,
+    name: &str,
+    version: Option<&str>,
+    expected: Option<&str>,
+) -> Result<()> {
+    let path = format!(
+        "/storage/v1/b/{}/o/{}{}",
+        encode(&bucket.config.bucket),
+        encode(name),
+        query([("generation", version), ("ifGenerationMatch", expected)])
+    );
+    let delete = bucket.service.request(Method::DELETE, &path);
+    let Err(refused) = bucket.service.call(delete).await else { return Ok(()) };
+    match refused.status {
+        Some(404) if refused.is_missing() && expected.is_none() => Ok(()),
+        Some(404 | 412) if expected.is_some() && refused.error.kind() != ErrorKind::Other => {
+            if refused.status == Some(404) && !refused.is_missing() {
+                return Err(refused.error);
+            }
+            let message = "no object with this ETag stands there";
+            Err(Error::new(ErrorKind::PreconditionFailed, message))
+        }
+        _ => Err(refused.error),
+    }
+}
