@@ -4,6 +4,8 @@ use storage_core::{Provider, Registry};
 
 pub(crate) fn registry() -> Registry {
     let providers: &[Provider] = &[
+        #[cfg(feature = "azure")]
+        storage_azure::PROVIDER,
         #[cfg(feature = "fs")]
         storage_fs::PROVIDER,
         #[cfg(feature = "gcs")]

@@ -42,6 +42,7 @@ fn remote(name: &str, keys: &[(String, String)]) -> Imported {
     let skip = |why: &str| Imported::Skipped(name.to_owned(), why.to_owned());
     let kind = keys.iter().find(|(key, _)| key == "type").map_or("", |(_, kind)| kind.as_str());
     let translate: fn(&str, &str) -> Option<Translated> = match kind {
+        "azureblob" => azure,
         "google cloud storage" => gcs,
         "s3" => s3,
         "sftp" => sftp,
@@ -50,6 +51,7 @@ fn remote(name: &str, keys: &[(String, String)]) -> Imported {
         other => return skip(&format!("rclone's `{other}` has no counterpart here")),
     };
     let url = match kind {
+        "azureblob" => "az://".to_owned(),
         "google cloud storage" => "gs://".to_owned(),
         "s3" => "s3://".to_owned(),
         "sftp" => sftp_url(keys),
@@ -106,6 +108,25 @@ fn s3(key: &str, value: &str) -> Option<Translated> {
     }
 }
 
+fn azure(key: &str, value: &str) -> Option<Translated> {
+    let same = |name| Some(Translated::Option(name, value.to_owned()));
+    match key {
+        "account" => same("account"),
+        "key" => same("account_key"),
+        "connection_string" => same("connection_string"),
+        "endpoint" => same("endpoint"),
+        "tenant" => same("tenant_id"),
+        "client_id" | "msi_client_id" => same("client_id"),
+        "client_secret" => same("client_secret"),
+        "access_tier" => same("access_tier"),
+        "use_msi" if value == "true" => Some(Translated::Option("identity", "managed".to_owned())),
+        "use_az" if value == "true" => Some(Translated::Option("identity", "cli".to_owned())),
+        "delete_snapshots" => Some(Translated::Option("delete_snapshots", "true".to_owned())),
+        "env_auth" | "use_msi" | "use_az" | "public_access" => Some(Translated::Nothing),
+        _ => None,
+    }
+}
+
 fn gcs(key: &str, value: &str) -> Option<Translated> {
     let same = |name| Some(Translated::Option(name, value.to_owned()));
     match key {
@@ -145,7 +166,8 @@ mod tests {
         let text = "# mine\n[store]\ntype = s3\nprovider = Minio\naccess_key_id = AK\nsecret_access_key = hunter2\n\
                     endpoint = minio.example.org\nchunk_size = 5M\n\n[box]\ntype = sftp\nhost = h\nuser = u\nport = 22\n\
                     [drive]\ntype = drive\n[cloud]\ntype = google cloud storage\nservice_account_file = /k.json\n\
-                    bucket_policy_only = true\ntoken = {\"access_token\":\"hunter2\"}\n";
+                    bucket_policy_only = true\ntoken = {\"access_token\":\"hunter2\"}\n[blob]\n\
+                    type = azureblob\naccount = me\nkey = hunter2\nsas_url = hunter2\n";
         let found = import(text);
         let Imported::Profile(store, lost) = &found[0] else { panic!("{found:?}") };
         assert_eq!(
@@ -161,6 +183,9 @@ mod tests {
         let Imported::Profile(cloud, lost) = &found[3] else { panic!("{found:?}") };
         assert_eq!((cloud.url.as_str(), cloud.options.get("credentials_file")), ("gs://", Some("/k.json")));
         assert_eq!(lost, &["token"]);
+        let Imported::Profile(blob, lost) = &found[4] else { panic!("{found:?}") };
+        assert_eq!((blob.url.as_str(), blob.options.get("account")), ("az://", Some("me")));
+        assert_eq!(lost, &["sas_url"]);
         assert!(!format!("{found:?}").contains("hunter2"));
     }
 }

@@ -11,6 +11,7 @@ import support
 
 VERSION = "3.37.0"
 ACCOUNT = "devstoreaccount1"
+CONTAINER = "haul"
 # Published with the emulator, and no secret.
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 SUBJECT = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -40,15 +41,20 @@ def start(cache, work):
 
 
 def serves(url, trust=None):
-    """Whether it lists its containers."""
+    """Whether it has the container of the tests, which is made if need be."""
+    status, _ = send("PUT", url, f"/{CONTAINER}", "restype=container", trust)
+    return status in (201, 409)
+
+
+def send(method, url, path, query, trust):
     headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
     signed = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    name, value = query.split("=")
     # The name of the account is in the path, too.
-    text = "GET" + "\n" * 12 + f"{signed}/{ACCOUNT}/{ACCOUNT}\ncomp:list"
+    text = method + "\n" * 12 + f"{signed}/{ACCOUNT}/{ACCOUNT}{path}\n{name}:{value}"
     signature = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
     headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}"
-    status, body = support.http("GET", f"{url}?comp=list", headers=headers, context=trust)
-    return status == 200 and b"<Containers" in body
+    return support.http(method, f"{url}{path}?{query}", headers=headers, context=trust)
 
 
 support.serve(start)
