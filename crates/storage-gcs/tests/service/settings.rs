@@ -1,0 +1,183 @@
+//! The service's own settings, and what an object keeps beside its content.
+
+use libtest_mimic::Trial;
+use storage_conformance::proxy::{Answer, Fault, Plan, Rule};
+use storage_core::{
+    Attributes, CopyOptions, DeleteTarget, ErrorKind, ReadOptions, StatOptions, Store, WriteOptions,
+};
+use storage_gcs::{Config, Uploads};
+
+use crate::run::{Outcome, Place, body, key, on};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        on("settings/storage-class", storage_class),
+        on("settings/attributes", attributes),
+        on("settings/what-services-say-by-themselves", defaults),
+        on("settings/parameters-of-requests", parameters),
+        on("settings/project-that-pays", project),
+        on("settings/customer-key", customer_key),
+        on("settings/part-size", part_size),
+        on("settings/old-objects-are-replaced-whole", replaced),
+    ]
+}
+
+const MIB: usize = 1 << 20;
+const WAYS: [&str; 4] = ["once", "parts", "composed", "copy"];
+
+/// An object by every way there is.
+async fn fill(
+    place: &Place,
+    settings: impl Fn(Config) -> Config,
+    options: &WriteOptions,
+) -> Result<Store, libtest_mimic::Failed> {
+    let store = place.store(&settings).await?;
+    let composing = place.store(|c| settings(c).uploads(Uploads::Compose)).await?;
+    let parts = || options.clone().part_size(1 << 20);
+    store.write(&key("once"), body(1000), options.clone()).await?;
+    store.write(&key("parts"), body(9 * MIB), parts()).await?;
+    composing.write(&key("composed"), body(9 * MIB), parts()).await?;
+    let plain = place.store(|c| c).await?;
+    plain.write(&key("plain"), body(1000), options.clone()).await?;
+    store.copy(&key("plain"), &key("copy"), CopyOptions::new()).await?;
+    Ok(store)
+}
+
+async fn storage_class(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let options = WriteOptions::new().content_type("text/x").user_metadata("a", "b");
+    let store = fill(&place, |c| c.storage_class("NEARLINE"), &options).await?;
+    for name in WAYS {
+        assert_eq!(place.resource(name).await?["storageClass"], "NEARLINE", "{name}");
+        let found = store.stat(&key(name), StatOptions::new()).await?;
+        assert_eq!(found.attributes.content_type.as_deref(), Some("text/x"), "{name}");
+        assert_eq!(found.attributes.user["a"], "b", "{name}");
+    }
+    Ok(())
+}
+
+async fn attributes(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let mut all = Attributes::default();
+    all.content_type = Some("text/plain; charset=utf-8".to_owned());
+    all.content_encoding = Some("x-own".to_owned());
+    all.content_language = Some("de-AT, en".to_owned());
+    all.content_disposition = Some("attachment; filename=\"a b.txt\"".to_owned());
+    all.cache_control = Some("no-cache, max-age=7".to_owned());
+    let values = ["as it is", " käse ", "", "=?UTF-8?B?a8Okc2U=?=", "\"quoted\", and: more", "日本語"];
+    for (at, value) in values.into_iter().enumerate() {
+        all.user.insert(format!("name-{at}"), value.to_owned());
+    }
+    for attributes in [all, Attributes::default()] {
+        let store = fill(&place, |c| c, &WriteOptions::new().attributes(attributes.clone())).await?;
+        for name in WAYS {
+            let found = store.stat(&key(name), StatOptions::new()).await?;
+            assert_eq!(found.attributes, attributes, "{name}");
+            let read = store.read(&key(name), ReadOptions::new()).await?;
+            assert_eq!(read.metadata, found, "{name}");
+        }
+    }
+    Ok(())
+}
+
+/// What a download says of an object without a value may be a user's value as well.
+async fn defaults(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c).await?;
+    for value in ["private, max-age=0", "public, max-age=3600"] {
+        let mut attributes = Attributes::default();
+        attributes.cache_control = Some(value.to_owned());
+        let options = WriteOptions::new().attributes(attributes.clone());
+        store.write(&key("k"), "x", options).await?;
+        assert_eq!(place.resource("k").await?["cacheControl"], value);
+        store.copy(&key("k"), &key("l"), CopyOptions::new()).await?;
+        assert_eq!(place.resource("l").await?["cacheControl"], value);
+    }
+    Ok(())
+}
+
+async fn parameters(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let key_name = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
+    let settings = |c: Config| c.predefined_acl("publicRead").kms_key(key_name);
+    let store = place.through(&proxy, settings).await?;
+    store.write(&key("once"), "x", WriteOptions::new()).await?;
+    store.write(&key("parts"), body(9 * MIB), WriteOptions::new()).await?;
+    store.copy(&key("once"), &key("copy"), CopyOptions::new()).await?;
+    let composing = place.through(&proxy, |c| settings(c).uploads(Uploads::Compose)).await?;
+    composing.write(&key("composed"), body(9 * MIB), WriteOptions::new()).await?;
+    let posts: Vec<_> = proxy.requests().into_iter().filter(|request| request.method == "POST").collect();
+    assert_eq!(posts.len(), 6, "{posts:?}");
+    for post in posts {
+        let target = post.target.to_ascii_lowercase();
+        assert!(target.contains("predefinedacl=publicread"), "{target}");
+        assert!(target.contains("kmskeyname=projects%2fp%2f"), "{target}");
+    }
+    Ok(())
+}
+
+async fn project(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, |c| c.user_project("who-pays")).await?;
+    store.write(&key("k"), body(9 * MIB), WriteOptions::new()).await?;
+    store.read(&key("k"), ReadOptions::new()).await?;
+    store.delete(key("k")).await?;
+    for request in proxy.requests() {
+        assert_eq!(request.header("x-goog-user-project"), Some("who-pays"), "{request:?}");
+    }
+    let refusal = r#"{"error":{"message":"Bucket is a requester pays bucket but no user project provided.","errors":[{"reason":"required"}]}}"#;
+    proxy.set(Plan::new().rule(Rule::new(Fault::Answer(Answer::new(400).body(refusal)))));
+    let failed = store.read(&key("k"), ReadOptions::new()).await.expect_err("nobody pays");
+    assert_eq!(failed.kind(), ErrorKind::InvalidConfig, "{failed}");
+    assert!(failed.to_string().contains("`user_project`"), "{failed}");
+    Ok(())
+}
+
+/// The emulator takes no such keys; what is asked of it can be seen.
+async fn customer_key(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let secret = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=";
+    let store = place.through(&proxy, |c| c.customer_key(secret)).await?;
+    assert_eq!(store.capabilities().signed_urls, None, "whoever held such a URL would need the key as well");
+    store.write(&key("k"), body(9 * MIB), WriteOptions::new()).await?;
+    store.read(&key("k"), ReadOptions::new()).await?;
+    store.copy(&key("k"), &key("l"), CopyOptions::new()).await?;
+    for request in proxy.requests() {
+        let algorithm = request.header("x-goog-encryption-algorithm");
+        assert_eq!(algorithm, Some("AES256"), "{} {}", request.method, request.target);
+    }
+    assert!(!format!("{store:?}").contains("YWFh"), "{store:?}");
+    Ok(())
+}
+
+async fn part_size(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    for (asked, given) in [(0, 256 << 10), (1, 256 << 10), (300_000, 512 << 10), (8 << 20, 8 << 20)] {
+        let limits = place.store(|c| c.part_size(asked)).await?.capabilities().limits;
+        assert_eq!((limits.part_preferred, limits.write_max), (given, given), "{asked}");
+    }
+    for huge in [u64::MAX, u64::MAX - 1, i64::MAX as u64, 5 << 40, (5 << 40) + 1] {
+        let limits = place.store(|c| c.part_size(huge)).await?.capabilities().limits;
+        assert_eq!((limits.part_preferred, limits.write_max), (limits.part_max, limits.part_max), "{huge}");
+    }
+    Ok(())
+}
+
+async fn replaced(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let mut all = Attributes::default();
+    all.content_type = Some("text/old".to_owned());
+    all.cache_control = Some("no-store".to_owned());
+    all.user.insert("old".to_owned(), "old".to_owned());
+    fill(&place, |c| c, &WriteOptions::new().attributes(all)).await?;
+    let store = fill(&place, |c| c, &WriteOptions::new()).await?;
+    for name in WAYS {
+        let found = store.stat(&key(name), StatOptions::new()).await?;
+        assert_eq!(found.attributes, Attributes::default(), "{name}");
+        store.delete(DeleteTarget::new(key(name)).if_match(found.etag.expect("an ETag"))).await?;
+    }
+    Ok(())
+}
