@@ -15,6 +15,8 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
     let mut report = CleanupReport::default();
     let mut request = ListRequest::default();
     request.prefix = Prefix::new(PARTS)?;
+    // A bucket that keeps old generations keeps those of parts that were sent twice, or deleted by name alone.
+    request.versions = true;
     let mut token: Option<String> = None;
     loop {
         let listed = page(bucket, &request, token.as_deref()).await?;

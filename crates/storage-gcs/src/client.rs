@@ -1,6 +1,7 @@
 //! The way to the service: one HTTP client, and what goes with every request.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,6 +18,8 @@ use crate::error::{Refused, broken_answer, not_from_service, not_sent, refused, 
 const GOOGLE: &str = "https://storage.googleapis.com";
 /// Where an emulator is, as Google's own clients look for it.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
+/// How long a request may take for which nobody else keeps a limit.
+pub(crate) const WORK: Duration = Duration::from_secs(600);
 /// More than any error tells.
 const ERROR_MAX: usize = 64 << 10;
 
@@ -44,12 +47,17 @@ impl Service {
             .connect_timeout(config.connect_timeout)
             // `Store` repeats; and a token goes nowhere but where it was meant to.
             .retry(reqwest::retry::never())
+            // Bytes come as they lie, whatever others in the program have this library do.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &config.ca_file {
             http = http.tls_certs_merge(certificates(path)?);
         }
         Ok(Self {
-            http: http.build().map_err(|failed| to_build(&failed))?,
+            http: http.build().map_err(|failed| to_build(&failed, config.ca_file.as_deref()))?,
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             auth: Auth::new(config, is_emulator)?,
             project,
@@ -73,7 +81,7 @@ impl Service {
     /// Sends, and takes a success.
     pub(crate) async fn call(&self, request: RequestBuilder) -> Result<Response, Refused> {
         let answer = self.send(request).await?;
-        if answer.status().is_success() { Ok(answer) } else { Err(explain(answer).await) }
+        if answer.status().is_success() { Ok(answer) } else { Err(explain(answer).await.of_service()) }
     }
 
     /// Sends, and takes a success that tells JSON.

@@ -10,7 +10,7 @@ use storage_core::{
 };
 
 use crate::backend::Bucket;
-use crate::client::query;
+use crate::client::{WORK, query};
 use crate::part::is_part;
 use crate::resource::{FIELDS, Resource};
 
@@ -87,7 +87,7 @@ pub(crate) async fn page(bucket: &Bucket, request: &ListRequest, token: Option<&
             ("fields", Some(&fields)),
         ])
     );
-    Ok(bucket.service.json(bucket.service.request(Method::GET, &path)).await?)
+    Ok(bucket.service.json(bucket.service.request(Method::GET, &path).timeout(WORK)).await?)
 }
 
 fn object(item: &Resource, versions: bool) -> Result<Entry> {

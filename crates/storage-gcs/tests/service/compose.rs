@@ -32,7 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
 }
 
 fn composing(config: Config) -> Config {
-    config.uploads(Uploads::Compose).cleanup_age(Duration::ZERO)
+    config.uploads(Uploads::Compose).part_size(1 << 20).cleanup_age(Duration::ZERO)
 }
 
 /// An upload, and how the names of its parts begin.
@@ -95,7 +95,8 @@ async fn given_up_in(place: &Place) -> Outcome {
     for count in [3, 40, 1100] {
         let proxy = place.proxy();
         let direct = place.store(composing).await?;
-        let backend = Gcs::open(composing(config(place.bucket, &format!("http://{}", proxy.address())))).await?;
+        let backend =
+            Gcs::open(composing(config(place.bucket, &format!("http://{}", proxy.address())))).await?;
         let mut request = WriteRequest::default();
         request.token = format!("{:032x}", fastrand::u128(..));
         let upload = backend.upload(&key(&place.full("k")), &request).await?;
@@ -126,7 +127,11 @@ async fn given_up_in(place: &Place) -> Outcome {
 
 /// With the same characters encoded, whoever encoded it.
 fn encode_target(target: &str) -> String {
-    target.split('/').map(|s| encode(&percent_encoding::percent_decode_str(s).decode_utf8_lossy())).collect::<Vec<_>>().join("/")
+    target
+        .split('/')
+        .map(|s| encode(&percent_encoding::percent_decode_str(s).decode_utf8_lossy()))
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 async fn condition(endpoint: String) -> Outcome {
@@ -158,7 +163,8 @@ async fn lost(endpoint: String) -> Outcome {
     let place = Place::new(&endpoint).await;
     let content = body(5 << 20);
     for wanted in [Call::Part, Call::Finish, Call::Abort] {
-        for fault in [Fault::LoseResponse(Close::Reset), Fault::Replace(Answer::new(503)), Fault::ResetBefore] {
+        for fault in [Fault::LoseResponse(Close::Reset), Fault::Replace(Answer::new(503)), Fault::ResetBefore]
+        {
             let proxy = place.proxy();
             let store = place.through(&proxy, composing).await?;
             let rule = Rule::new(fault).only(move |request| call(request) == Some(wanted)).nth(0..2);
@@ -233,7 +239,11 @@ async fn cleanup(endpoint: String) -> Outcome {
     let elsewhere = ours.cleanup(&Prefix::new("elsewhere/")?).await?;
     assert_eq!((elsewhere.removed, elsewhere.in_use), (0, 0));
     let report = ours.cleanup(&Prefix::root()).await?;
-    assert_eq!((report.removed, report.in_use, report.bytes), (3, 3, 3000), "an upload of this store goes on");
+    assert_eq!(
+        (report.removed, report.in_use, report.bytes),
+        (3, 3, 3000),
+        "an upload of this store goes on"
+    );
     assert_eq!(place.names(&left_parts).await?, [""; 0]);
     assert_eq!(place.names(&ongoing_parts).await?.len(), 3);
     ongoing.finish(3000).await?;

@@ -83,14 +83,18 @@ async fn wrong_key(endpoint: String) -> Outcome {
     let store = with_key(&endpoint, &pem).await?;
     fails(&store, ErrorKind::Unauthenticated, &["takes no such credentials", "key"]).await;
     // What it signs looks like a signature, and only the service knows better.
-    let signed = store.presign(&key("k"), SignRequest::new(SignedMethod::Get, Duration::from_secs(60))).await?;
+    let signed =
+        store.presign(&key("k"), SignRequest::new(SignedMethod::Get, Duration::from_secs(60))).await?;
     assert!(signed.url.reveal().contains("X-Goog-Signature="));
     Ok(())
 }
 
 async fn broken_key(endpoint: String) -> Outcome {
     let folder = tempfile::tempdir()?;
-    openssl(folder.path(), &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "k"])?;
+    openssl(
+        folder.path(),
+        &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "k"],
+    )?;
     let old = openssl(folder.path(), &["rsa", "-in", "k", "-traditional"])?;
     let nonsense = format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n");
     for pem in [SECRET, "", &nonsense, &old] {
@@ -149,8 +153,10 @@ async fn files() -> Outcome {
         check(&error, Duration::ZERO, ErrorKind::InvalidConfig, &words);
     }
     for kind in ["service_account", "authorized_user", "external_account", "impersonated_service_account"] {
-        for text in [json!({ "type": kind }), json!({ "type": kind, "private_key": [SECRET], "refresh_token": [SECRET] })]
-        {
+        for text in [
+            json!({ "type": kind }),
+            json!({ "type": kind, "private_key": [SECRET], "refresh_token": [SECRET] }),
+        ] {
             std::fs::write(&file, text.to_string())?;
             let error = with_file().await.map(drop).expect_err("not all there");
             check(&error, Duration::ZERO, ErrorKind::Unauthenticated, &["no usable credentials"]);

@@ -16,8 +16,8 @@ use storage_gcs::{Config, Credentials, Gcs};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::run::{NOWHERE, Outcome, Place, body, key, on, test};
-use crate::support::dialect::call;
 use crate::support::config;
+use crate::support::dialect::call;
 
 /// Nobody waits longer than this for the news that nothing works.
 const SOON: Duration = Duration::from_secs(15);
@@ -108,7 +108,8 @@ async fn wrong_token(endpoint: String) -> Outcome {
     Place::new(&endpoint).await;
     let token = Credentials::Token(format!("ya29.{SECRET}").into());
     let store = open(config("haul", &endpoint).credentials(token)).await;
-    let write = fails(&store, ErrorKind::Unauthenticated, &["takes no such credentials", "log in again"]).await;
+    let write =
+        fails(&store, ErrorKind::Unauthenticated, &["takes no such credentials", "log in again"]).await;
     assert!(!write.may_have_been_applied(), "{write}");
     assert!(!format!("{store:?}").contains(SECRET));
     let store = open(config("haul", &endpoint).credentials(Credentials::Anonymous)).await;
@@ -121,15 +122,14 @@ async fn missing_bucket(endpoint: String) -> Outcome {
     fails(&store, ErrorKind::NotFound, &["no such bucket"]).await;
     let begun = Instant::now();
     let etag = storage_core::ETag::new("\"17\"");
-    let target = DeleteTarget::new(key("k")).if_match(etag.clone());
+    let target = DeleteTarget::new(key("k")).if_match(etag);
     let deleted = store.delete(target).await.expect_err("no success");
     check(&deleted, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
     let copied = store.copy(&key("k"), &key("l"), CopyOptions::new()).await.expect_err("no success");
     check(&copied, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
-    for options in [WriteOptions::new().if_absent(), WriteOptions::new().if_match(etag)] {
-        let write = store.write(&key("k"), "x", options).await.expect_err("no success");
-        check(&write, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
-    }
+    let options = WriteOptions::new().if_absent();
+    let write = store.write(&key("k"), "x", options).await.expect_err("no success");
+    check(&write, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
     let cleaned = store.cleanup(&Prefix::root()).await.expect_err("no success");
     check(&cleaned, begun.elapsed(), ErrorKind::NotFound, &["no such bucket"]);
     Ok(())
@@ -260,9 +260,7 @@ async fn web_site() -> Outcome {
         let answer = Answer::new(status).header("content-type", "text/html").body(html);
         let proxy = answers(answer);
         let store = open(settings(&format!("http://{}", proxy.address()))).await;
-        let words = ["no Google Cloud Storage", "endpoint"];
-        let words = if status == 200 { ["not Google Cloud Storage", "endpoint"] } else { words };
-        fails(&store, ErrorKind::InvalidConfig, &[words[1], &words[0][3..]]).await;
+        fails(&store, ErrorKind::InvalidConfig, &["not Google Cloud Storage", "endpoint"]).await;
         let begun = Instant::now();
         let copied = store.copy(&key("k"), &key("l"), CopyOptions::new()).await.expect_err("no success");
         check(&copied, begun.elapsed(), ErrorKind::InvalidConfig, &["endpoint"]);
@@ -277,9 +275,10 @@ async fn other_server() -> Outcome {
     for (kind, text) in [("text/plain", "404 page not found"), ("application/json", r#"{"detail":"none"}"#)] {
         let proxy = answers(Answer::new(404).header("content-type", kind).body(text));
         let store = open(settings(&format!("http://{}", proxy.address()))).await;
-        fails(&store, ErrorKind::InvalidConfig, &["Google Cloud Storage", "endpoint"]).await;
+        fails(&store, ErrorKind::InvalidConfig, &["not Google Cloud Storage", "endpoint"]).await;
     }
-    let redirect = answers(Answer::new(302).header("location", "https://login.example/?token=hunter2hunter2"));
+    let redirect =
+        answers(Answer::new(302).header("location", "https://login.example/?token=hunter2hunter2"));
     let store = open(settings(&format!("http://{}", redirect.address()))).await;
     fails(&store, ErrorKind::InvalidConfig, &["points elsewhere", "endpoint"]).await;
     Ok(())
@@ -340,7 +339,8 @@ async fn ca_file() -> Outcome {
 /// The service says in a line what is wrong; who says it in a megabyte is somebody else.
 async fn long() -> Outcome {
     let text = "so it is \n\r\t\u{1b}[31m".repeat(100_000);
-    let json = serde_json::json!({ "error": { "message": text, "errors": [{ "reason": "r".repeat(100_000) }] } });
+    let json =
+        serde_json::json!({ "error": { "message": text, "errors": [{ "reason": "r".repeat(100_000) }] } });
     for body in [text.clone(), json.to_string(), format!("<Error><Code>{text}</Code><Message>{text}")] {
         let proxy = answers(Answer::new(400).body(body));
         let store = open(settings(&format!("http://{}", proxy.address()))).await;
@@ -353,7 +353,9 @@ async fn long() -> Outcome {
 
 /// What cannot be understood is no time, and more than anybody waits is an error.
 async fn waits() -> Outcome {
-    for wait in ["18446744073709551615", "9223372036854775807", "-1", "1e3", "", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+    for wait in
+        ["18446744073709551615", "9223372036854775807", "-1", "1e3", "", "Fri, 31 Dec 9999 23:59:59 GMT"]
+    {
         let proxy = answers(Answer::new(503).header("retry-after", wait));
         let store = open(settings(&format!("http://{}", proxy.address()))).await;
         let policy = RetryPolicy::default().attempts(3).budget(Duration::from_secs(5));

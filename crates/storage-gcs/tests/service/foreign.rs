@@ -24,9 +24,8 @@ pub(crate) fn tests() -> Vec<Trial> {
 }
 
 /// `x` and `y` and so on, as gzip has it.
-const GZIP: &[u8] = &[
-    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xab, 0xa8, 0xac, 2, 0, 0x67, 0x0e, 0xba, 0xeb, 3, 0, 0, 0,
-];
+const GZIP: &[u8] =
+    &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xab, 0xa8, 0xac, 2, 0, 0x67, 0x0e, 0xba, 0xeb, 3, 0, 0, 0];
 
 async fn gzip(endpoint: String) -> Outcome {
     let place = Place::new(&endpoint).await;
@@ -53,7 +52,10 @@ async fn bare(endpoint: String) -> Outcome {
     assert_eq!(store.read(&key("k"), ReadOptions::new()).await?.metadata, found);
     assert!(found.attributes.user.is_empty() && found.token.is_none(), "{found:?}");
     let listed: Vec<_> = store.list(&Prefix::root(), ListOptions::new()).try_collect().await?;
-    assert_eq!(listed.into_iter().filter_map(|entry| entry.into_object()).next().map(|o| o.metadata), Some(found));
+    assert_eq!(
+        listed.into_iter().filter_map(|entry| entry.into_object()).next().map(|o| o.metadata),
+        Some(found)
+    );
     Ok(())
 }
 
@@ -78,7 +80,10 @@ async fn metadata(endpoint: String) -> Outcome {
     assert_eq!(read.metadata.attributes.user["upper-case"], "Value");
     assert_eq!(read.metadata.attributes.user["ok"], "käse");
     let listed: Vec<_> = store.list(&Prefix::root(), ListOptions::new()).try_collect().await?;
-    assert_eq!(listed.into_iter().filter_map(|entry| entry.into_object()).next().map(|o| o.metadata), Some(found));
+    assert_eq!(
+        listed.into_iter().filter_map(|entry| entry.into_object()).next().map(|o| o.metadata),
+        Some(found)
+    );
     store.copy(&key("k"), &key("l"), CopyOptions::new()).await?;
     assert_eq!(place.resource("l").await?["metadata"], strange);
     Ok(())
@@ -89,7 +94,8 @@ async fn composed(endpoint: String) -> Outcome {
     let content = body(1000);
     place.insert("part", json!({}), &content).await?;
     let url = format!("{}/o/{}/compose", place.bucket_url(), crate::run::encode(&place.full("k")));
-    let sources = json!({ "sourceObjects": [{ "name": place.full("part") }, { "name": place.full("part") }] });
+    let sources =
+        json!({ "sourceObjects": [{ "name": place.full("part") }, { "name": place.full("part") }] });
     let post = reqwest::Client::new().post(url).header("content-type", "application/json");
     post.body(sources.to_string()).send().await?.error_for_status()?;
     let store = place.store(|c| c).await?;
@@ -110,7 +116,10 @@ async fn keys(endpoint: String) -> Outcome {
     let store = place.store(|c| c).await?;
     let listed: Vec<_> =
         futures_util::StreamExt::collect(store.list(&Prefix::root(), ListOptions::new())).await;
-    let names: Vec<_> = listed.iter().map(|entry: &storage_core::Result<storage_core::Entry>| entry.as_ref().ok().map(|e| e.name())).collect();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|entry: &storage_core::Result<storage_core::Entry>| entry.as_ref().ok().map(|e| e.name()))
+        .collect();
     assert_eq!(names.iter().flatten().collect::<Vec<_>>(), [&"a", &"z"]);
     assert_eq!(names.len(), 3, "{listed:?}");
     let failed = listed.iter().find_map(|entry| entry.as_ref().err()).expect("an error");
@@ -129,23 +138,33 @@ async fn answered(answer: Answer) -> Result<(Store, Proxy), libtest_mimic::Faile
 
 async fn fields() -> Outcome {
     for text in [
-        "", "null", "[]", "{}", "7", "\"x\"", r#"{"generation":7}"#, r#"{"generation":"7"}"#,
-        r#"{"generation":"7","size":"-1"}"#, r#"{"generation":"7","size":"99999999999999999999"}"#,
-        r#"{"generation":"7","size":"1""#, r#"{"generation":"","size":"x"}"#,
+        "",
+        "null",
+        "[]",
+        "{}",
+        "7",
+        "\"x\"",
+        r#"{"generation":7}"#,
+        r#"{"generation":"7"}"#,
+        r#"{"generation":"7","size":"-1"}"#,
+        r#"{"generation":"7","size":"99999999999999999999"}"#,
+        r#"{"generation":"7","size":"1""#,
+        r#"{"generation":"","size":"x"}"#,
     ] {
         let (store, _proxy) = answered(Answer::new(200).body(text)).await?;
         let failed = store.stat(&key("k"), StatOptions::new()).await.expect_err(text);
         assert_eq!(failed.kind(), ErrorKind::InvalidData, "{text}: {failed}");
     }
-    for text in [r#"{"generation":"7","size":"1","timeCreated":"yesterday","crc32c":"!","md5Hash":"AA==","metadata":{}}"#] {
+    for text in [
+        r#"{"generation":"7","size":"1","timeCreated":"yesterday","crc32c":"!","md5Hash":"AA==","metadata":{}}"#,
+    ] {
         let (store, _proxy) = answered(Answer::new(200).body(text)).await?;
         let found = store.stat(&key("k"), StatOptions::new()).await?;
         assert_eq!((found.size, found.modified, found.checksums.iter().count()), (1, None, 0));
     }
     for text in [r#"{"items":[{}]}"#, r#"{"items":7}"#, r#"{"nextPageToken":7}"#, "[]"] {
         let (store, _proxy) = answered(Answer::new(200).body(text)).await?;
-        let listed: Result<Vec<_>, _> =
-            store.list(&Prefix::root(), ListOptions::new()).try_collect().await;
+        let listed: Result<Vec<_>, _> = store.list(&Prefix::root(), ListOptions::new()).try_collect().await;
         let failed = listed.expect_err(text);
         assert_eq!(failed.kind(), ErrorKind::InvalidData, "{text}: {failed}");
     }

@@ -8,7 +8,7 @@ use storage_conformance::proxy::{Answer, Close, ConnectionFault, Fault, Plan, Pr
 use storage_core::{
     Backend, ErrorKind, Part, Payload, Prefix, ReadOptions, Store, Upload, WriteOptions, WriteRequest,
 };
-use storage_gcs::Gcs;
+use storage_gcs::{Config, Gcs};
 
 use crate::run::{Outcome, Place, body, key, on};
 use crate::support::config;
@@ -30,6 +30,11 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 const MIB: usize = 1 << 20;
 const QUANTUM: usize = 256 << 10;
+
+/// Three parts are no one-shot write.
+fn small(config: Config) -> Config {
+    config.part_size(MIB as u64)
+}
 
 async fn is_there(place: &Place, name: &str, content: &[u8]) -> Outcome {
     let read = place.store(|c| c).await?.read(&key(name), ReadOptions::new()).await?;
@@ -58,7 +63,7 @@ async fn lost_answers(endpoint: String) -> Outcome {
                     continue;
                 }
                 let proxy = place.proxy();
-                let store = place.through(&proxy, |c| c).await?;
+                let store = place.through(&proxy, small).await?;
                 let rule = Rule::new(fault.clone()).only(move |request| call(request) == Some(wanted));
                 proxy.set(Plan::new().rule(rule.nth(times.clone())));
                 let name = format!("k-{at}-{wanted:?}-{}", times.end);
@@ -82,7 +87,7 @@ async fn lost_conditions(endpoint: String) -> Outcome {
     let content = body(3 * MIB + 1);
     for replaced in [false, true] {
         let proxy = place.proxy();
-        let store = place.through(&proxy, |c| c).await?;
+        let store = place.through(&proxy, small).await?;
         let name = format!("k-{replaced}");
         let options = WriteOptions::new().part_size(MIB as u64);
         let options = if replaced {
@@ -113,7 +118,7 @@ async fn cut(endpoint: String) -> Outcome {
         for close in [Close::Reset, Close::Clean] {
             let proxy = place.proxy();
             proxy.set(Plan::new().connection(0..2, ConnectionFault::CutUp { after, close }));
-            let store = place.through(&proxy, |c| c).await?;
+            let store = place.through(&proxy, small).await?;
             let options = WriteOptions::new().part_size(MIB as u64);
             store.write(&key("k"), content.clone(), options).await?;
             assert_eq!(proxy.unmet(), [""; 0]);
@@ -130,7 +135,7 @@ async fn ends(endpoint: String) -> Outcome {
     for status in [404, 410] {
         for (wanted, nth) in [(Call::Part, 1..2), (Call::Finish, 0..1)] {
             let proxy = place.proxy();
-            let store = place.through(&proxy, |c| c).await?;
+            let store = place.through(&proxy, small).await?;
             let gone = Rule::new(Fault::Answer(Answer::new(status)));
             let gone = gone.only(move |request| call(request) == Some(wanted)).nth(nth);
             proxy.set(Plan::new().rule(gone));

@@ -96,7 +96,16 @@ impl Service {
 
     fn answer(&self, method: &str, range: &str, body: &[u8]) -> Option<String> {
         if method == "post" {
-            return Some("HTTP/1.1 200 OK\r\nlocation: /session?upload_id=x\r\ncontent-length: 0\r\n\r\n".to_owned());
+            return Some(
+                "HTTP/1.1 200 OK\r\nlocation: /session?upload_id=x\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            );
+        }
+        if method == "get" {
+            let told = r#"{"error":{"code":404,"message":"No such object: b/k"}}"#;
+            return Some(format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{told}", told.len()));
+        }
+        if method == "delete" {
+            return Some("HTTP/1.1 499 Client Closed Request\r\ncontent-length: 0\r\n\r\n".to_owned());
         }
         let mut state = self.state.lock().expect("nobody panicked");
         let (span, total) = range.strip_prefix("bytes ").and_then(|r| r.split_once('/')).expect("a range");
@@ -143,7 +152,7 @@ async fn less() -> Outcome {
         |_, sent| Keep::Bytes(sent.min(QUANTUM)),
         |number, sent| Keep::Bytes(if number % 2 == 0 { 0 } else { sent }),
         |number, sent| if number % 2 == 0 { Keep::Silently(sent / 2) } else { Keep::Bytes(sent) },
-        |number, sent| if number % 3 == 0 { Keep::Silently(1) } else { Keep::Bytes(sent / 3 + 1) },
+        |number, sent| if number % 3 == 0 { Keep::Silently(1) } else { Keep::Bytes(sent / 3 + QUANTUM / 4) },
         |number, sent| if number % 2 == 0 { Keep::Silently(0) } else { Keep::Bytes(sent) },
         |number, sent| if number % 2 == 0 { Keep::Silently(sent) } else { Keep::Bytes(sent) },
     ];
@@ -175,15 +184,24 @@ async fn forgets() -> Outcome {
 async fn more() -> Outcome {
     let ways: [Keeps; 4] = [
         |_, _| Keep::Says("HTTP/1.1 308 R\r\nrange: bytes=0-99999999\r\ncontent-length: 0\r\n\r\n"),
-        |_, _| Keep::Says("HTTP/1.1 308 R\r\nrange: bytes=0-18446744073709551615\r\ncontent-length: 0\r\n\r\n"),
+        |_, _| {
+            Keep::Says("HTTP/1.1 308 R\r\nrange: bytes=0-18446744073709551615\r\ncontent-length: 0\r\n\r\n")
+        },
         |_, _| Keep::Says("HTTP/1.1 308 R\r\nrange: bytes=1-9\r\ncontent-length: 0\r\n\r\n"),
         |_, _| Keep::Says("HTTP/1.1 308 R\r\nrange: 0-9\r\ncontent-length: 0\r\n\r\n"),
     ];
     for keeps in ways {
         let (service, address) = Service::start(keeps).await?;
-        let failed = write(address, &body(9 * MIB)).await.expect_err("it makes no sense");
-        assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
-        assert_eq!(service.state.lock().expect("nobody panicked").made, 0);
+        let written = write(address, &body(9 * MIB)).await;
+        let state = service.state.lock().expect("nobody panicked");
+        match written {
+            // Asked again it told what it has.
+            Ok(_) => assert!(state.stored == body(9 * MIB) && state.made == 1),
+            Err(failed) => {
+                assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
+                assert_eq!(state.made, 0);
+            }
+        }
     }
     Ok(())
 }
@@ -198,13 +216,13 @@ async fn nothing() -> Outcome {
 
 async fn checksum() -> Outcome {
     let keeps: Keeps = |number, sent| match number {
-        8 => Keep::Says(
-            "HTTP/1.1 200 OK\r\ncontent-length: 57\r\n\r\n{\"generation\":\"7\",\"size\":\"9437184\",\"crc32c\":\"AAAAAA==\"}  ",
+        9 => Keep::Says(
+            "HTTP/1.1 200 OK\r\ncontent-length: 57\r\n\r\n{\"generation\":\"7\",\"size\":\"9437284\",\"crc32c\":\"AAAAAA==\"}  ",
         ),
         _ => Keep::Bytes(sent),
     };
     let (_, address) = Service::start(keeps).await?;
-    let failed = write(address, &body(9 * MIB)).await.expect_err("other bytes");
+    let failed = write(address, &body(9 * MIB + 100)).await.expect_err("other bytes");
     assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
     assert!(failed.may_have_been_applied() && failed.to_string().contains("checksum"), "{failed}");
     Ok(())
@@ -212,7 +230,9 @@ async fn checksum() -> Outcome {
 
 async fn early() -> Outcome {
     let keeps: Keeps = |number, sent| match number {
-        1 => Keep::Says("HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\n{\"generation\":\"7\",\"size\":\"2097152\"}  "),
+        1 => Keep::Says(
+            "HTTP/1.1 200 OK\r\ncontent-length: 37\r\n\r\n{\"generation\":\"7\",\"size\":\"2097152\"}  ",
+        ),
         _ => Keep::Bytes(sent),
     };
     let (_, address) = Service::start(keeps).await?;
