@@ -94,13 +94,15 @@ impl Service {
 pub(crate) async fn explain(mut answer: Response) -> Refused {
     let mut body = Vec::new();
     // An error whose explanation breaks off is the same error.
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > ERROR_MAX {
-            break;
+    let is_whole = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() <= ERROR_MAX => body.extend_from_slice(&chunk),
+            Ok(_) => break true,
+            Err(_) => break false,
         }
-    }
-    refused(answer.status().as_u16(), answer.headers(), &body)
+    };
+    let refused = refused(answer.status().as_u16(), answer.headers(), &body);
+    if is_whole { refused } else { refused.in_part() }
 }
 
 /// The JSON of a success. Whatever was asked for has been done by then.

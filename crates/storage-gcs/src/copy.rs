@@ -70,11 +70,11 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRe
 
 /// Which of the conditions failed, as far as the service tells.
 fn of_conditions(refused: Refused, request: &CopyRequest, is_pinned: bool) -> Error {
-    match (refused.status, &request.source_if_match, &request.condition) {
-        (Some(412), Some(_), Condition::None) => {
+    match (refused.error.kind(), &request.source_if_match, &request.condition) {
+        (ErrorKind::PreconditionFailed, Some(_), Condition::None) => {
             Error::new(ErrorKind::PreconditionFailed, "the source has another ETag")
         }
-        (Some(412), None, Condition::None) if is_pinned => {
+        (ErrorKind::PreconditionFailed, None, Condition::None) if is_pinned => {
             Error::new(ErrorKind::Unavailable, "the source was replaced while it was copied")
         }
         (_, _, condition) => refused.of_condition(condition),

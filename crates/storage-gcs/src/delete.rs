@@ -51,12 +51,11 @@ pub(crate) async fn remove(
         Ok(answer) => return confirmed(answer).await,
         Err(refused) => refused,
     };
-    match refused.status {
-        Some(404) if refused.is_missing() && expected.is_none() => Ok(()),
-        Some(404 | 412) if expected.is_some() && refused.error.kind() != ErrorKind::Other => {
-            if refused.status == Some(404) && !refused.is_missing() {
-                return Err(refused.error);
-            }
+    match refused.error.kind() {
+        _ if refused.is_missing() && expected.is_none() => Ok(()),
+        ErrorKind::PreconditionFailed | ErrorKind::NotFound
+            if expected.is_some() && !refused.is_no_bucket() =>
+        {
             let message = "no object with this ETag stands there";
             Err(Error::new(ErrorKind::PreconditionFailed, message))
         }

@@ -39,7 +39,12 @@ impl From<Error> for Refused {
 impl Refused {
     /// Whether an object, version or upload is not there, rather than the whole bucket.
     pub(crate) fn is_missing(&self) -> bool {
-        self.error.kind() == ErrorKind::NotFound && !self.error.message().starts_with(NO_BUCKET)
+        self.error.kind() == ErrorKind::NotFound && !self.is_no_bucket()
+    }
+
+    /// Whether the whole bucket is not there.
+    pub(crate) fn is_no_bucket(&self) -> bool {
+        self.error.message().starts_with(NO_BUCKET)
     }
 
     /// What a refusal means where the service always says why: that somebody else has no such page tells nothing of an
@@ -53,13 +58,18 @@ impl Refused {
         }
     }
 
+    /// A refusal whose explanation broke off: nobody can tell whose it is.
+    pub(crate) fn in_part(self) -> Self {
+        Self { by_service: true, ..self }
+    }
+
     /// What a refusal means for the condition of a write.
     pub(crate) fn of_condition(self, condition: &Condition) -> Error {
-        match (self.status, condition) {
-            (Some(412), Condition::IfAbsent) => {
+        match (self.error.kind(), condition) {
+            (ErrorKind::PreconditionFailed, Condition::IfAbsent) => {
                 Error::new(ErrorKind::AlreadyExists, "an object stands there already")
             }
-            (Some(412), Condition::IfMatch(_)) => {
+            (ErrorKind::PreconditionFailed, Condition::IfMatch(_)) => {
                 Error::new(ErrorKind::PreconditionFailed, "no object with this ETag stands there")
             }
             _ => self.error,
@@ -149,6 +159,8 @@ fn answered(status: u16, reason: &str, message: &str) -> Error {
             "the object is encrypted with a customer's own key; set `customer_key`",
         ),
         (403, _) => new(ErrorKind::PermissionDenied),
+        // Rules of the organisation are none of the caller's conditions.
+        (412, "orgPolicyConstraintFailed") => new(ErrorKind::PermissionDenied),
         (412, _) => new(ErrorKind::PreconditionFailed),
         (416, _) => new(ErrorKind::RangeNotSatisfiable),
         (400, _) if lower.contains("crc32c") || lower.contains("md5") || reason == "BadDigest" => {
@@ -294,7 +306,7 @@ fn chain(failed: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use reqwest::header::HeaderMap;
-    use storage_core::{ErrorKind, Retry};
+    use storage_core::{Condition, ErrorKind, Retry};
 
     use super::refused;
 
@@ -312,6 +324,10 @@ mod tests {
         assert_eq!(kind(429, ""), ErrorKind::Throttled);
         assert_eq!(kind(401, &json("authError", "Invalid Credentials")), ErrorKind::Unauthenticated);
         assert_eq!(kind(412, ""), ErrorKind::PreconditionFailed);
+        let policy = json("orgPolicyConstraintFailed", "x");
+        assert_eq!(kind(412, &policy), ErrorKind::PermissionDenied);
+        let refused_by_policy = refused(412, &HeaderMap::new(), policy.as_bytes());
+        assert_eq!(refused_by_policy.of_condition(&Condition::IfAbsent).kind(), ErrorKind::PermissionDenied);
         assert_eq!(kind(418, "<html>"), ErrorKind::Other);
         let project = json("required", "Bucket is a requester pays bucket but no user project provided.");
         assert_eq!(kind(400, &project), ErrorKind::InvalidConfig);

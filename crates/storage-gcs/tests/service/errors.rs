@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use libtest_mimic::Trial;
 use storage_conformance::fault::Call;
-use storage_conformance::proxy::{Answer, Fault, Plan, Proxy, Rule};
+use storage_conformance::proxy::{Answer, Close, Fault, Plan, Proxy, Rule};
 use storage_core::{
     CopyOptions, DeleteTarget, Error, ErrorKind, ListOptions, Prefix, ReadOptions, RetryPolicy, StatOptions,
     Store, Timeouts, WriteOptions,
@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on("errors/missing-bucket", missing_bucket),
         on("errors/a-reader-cannot-write", reader),
         on("errors/no-session-in-messages", no_session),
+        on("errors/an-explanation-that-breaks-off", broken_off),
         test("errors/closed-port", closed_port),
         test("errors/black-hole", black_hole),
         test("errors/a-server-that-never-answers", silent),
@@ -188,6 +189,28 @@ async fn no_session(endpoint: String) -> Outcome {
     let failed = store.write(&key("k"), body(9 << 20), WriteOptions::new()).await.expect_err("no success");
     check(&failed, Duration::ZERO, ErrorKind::Unavailable, &["the connection broke"]);
     assert_eq!(proxy.unmet(), [""; 0]);
+    Ok(())
+}
+
+/// The status has said it already.
+async fn broken_off(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    for after in [0, 1, 30] {
+        let proxy = place.proxy();
+        let store = place.through(&proxy, |c| c).await?;
+        let cut = Fault::CutBody { after, close: Close::Reset };
+        proxy.set(Plan::new().rule(Rule::new(cut)));
+        for found in [
+            store.stat(&key("k"), StatOptions::new()).await.map(drop),
+            store.read(&key("k"), ReadOptions::new()).await.map(drop),
+            store.copy(&key("k"), &key("l"), CopyOptions::new()).await.map(drop),
+        ] {
+            let failed = found.expect_err("there is none");
+            assert_eq!(failed.kind(), ErrorKind::NotFound, "{failed}");
+        }
+        store.delete(key("k")).await?;
+        assert_eq!(proxy.unmet(), [""; 0]);
+    }
     Ok(())
 }
 

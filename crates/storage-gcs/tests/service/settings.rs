@@ -13,6 +13,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     vec![
         on("settings/storage-class", storage_class),
         on("settings/attributes", attributes),
+        on("settings/values-that-no-header-can-have", no_headers),
         on("settings/what-services-say-by-themselves", defaults),
         on("settings/parameters-of-requests", parameters),
         on("settings/project-that-pays", project),
@@ -77,6 +78,28 @@ async fn attributes(endpoint: String) -> Outcome {
             assert_eq!(read.metadata, found, "{name}");
         }
     }
+    Ok(())
+}
+
+async fn no_headers(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let store = place.store(|c| c).await?;
+    for value in ["a\nb", "a\r\nx-goog-acl: public-read", " a", "a\t", "\u{7f}"] {
+        let mut attributes = Attributes::default();
+        attributes.content_disposition = Some(value.to_owned());
+        for content in [body(1), body(9 * MIB)] {
+            let options = WriteOptions::new().attributes(attributes.clone());
+            let refused = store.write(&key("k"), content, options).await.expect_err(value);
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{refused}");
+            assert!(!refused.to_string().contains(['\n', '\r']), "{refused}");
+        }
+    }
+    // What is not ASCII is no trouble.
+    let mut attributes = Attributes::default();
+    attributes.content_disposition = Some("attachment; filename=\"käse.txt\"".to_owned());
+    store.write(&key("k"), "x", WriteOptions::new().attributes(attributes.clone())).await?;
+    let read = store.read(&key("k"), ReadOptions::new()).await?;
+    assert_eq!(read.metadata.attributes, attributes);
     Ok(())
 }
 
