@@ -15,12 +15,16 @@ use crate::read::{known, stat};
 use crate::resource::{FIELDS, Properties, Resource, generation};
 use crate::write::if_generation_match;
 
+/// So many requests in a row may move nothing.
+const STANDSTILL: u32 = 50;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Rewrite {
     #[serde(default)]
     done: bool,
     rewrite_token: Option<String>,
+    total_bytes_rewritten: Option<String>,
     resource: Option<Resource>,
 }
 
@@ -31,8 +35,9 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRe
     let Own { attributes, pinned } = own(bucket, from, to, request).await?;
     let properties = attributes.map(|own| Properties::new(&bucket.config, to, &own, None)).transpose()?;
     let source_if_match = request.source_if_match.as_ref().or(pinned.as_ref());
-    let fields = format!("done,rewriteToken,resource({FIELDS})");
+    let fields = format!("done,rewriteToken,totalBytesRewritten,resource({FIELDS})");
     let mut token: Option<String> = None;
+    let (mut copied, mut standing) = (None, 0);
     loop {
         let path = format!(
             "{}/rewriteTo/b/{}/o/{}{}",
@@ -62,7 +67,13 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRe
         let rewritten = rewritten.map_err(|refused| of_conditions(refused, request, pinned.is_some()))?;
         match (rewritten.done, rewritten.resource, rewritten.rewrite_token) {
             (true, Some(made), _) => return made.metadata(to, bucket.config.versions),
-            (false, _, Some(next)) => token = Some(next),
+            (false, _, Some(next)) => {
+                standing = if rewritten.total_bytes_rewritten == copied { standing + 1 } else { 0 };
+                if standing > STANDSTILL {
+                    return Err(broken("the service copies nothing, and says that there is more to copy"));
+                }
+                (copied, token) = (rewritten.total_bytes_rewritten, Some(next));
+            }
             _ => return Err(broken("the service says that there is more to copy, not where").maybe_applied()),
         }
     }

@@ -12,6 +12,7 @@ use crate::run::{Outcome, Place, body, key, on};
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         on("settings/storage-class", storage_class),
+        on("settings/storage-class-of-a-copy", class_of_copy),
         on("settings/attributes", attributes),
         on("settings/values-that-no-header-can-have", no_headers),
         on("settings/what-services-say-by-themselves", defaults),
@@ -54,6 +55,43 @@ async fn storage_class(endpoint: String) -> Outcome {
         assert_eq!(found.attributes.content_type.as_deref(), Some("text/x"), "{name}");
         assert_eq!(found.attributes.user["a"], "b", "{name}");
     }
+    Ok(())
+}
+
+/// Attributes and content of a copy are of one version, also where it takes two requests.
+async fn class_of_copy(endpoint: String) -> Outcome {
+    let place = Place::in_bucket(&endpoint, "haul-versions", true).await;
+    let proxy = place.proxy();
+    let direct = place.store(|c| c.versions(true)).await?;
+    let dressed = |text: &str| WriteOptions::new().content_type(text);
+    let old = direct.write(&key("k"), "old", dressed("text/old")).await?;
+    let store = place.through(&proxy, |c| c.versions(true).storage_class("NEARLINE")).await?;
+    let slow = Rule::new(Fault::Delay(std::time::Duration::from_millis(500))).method("GET").nth(0..1);
+    proxy.set(Plan::new().rule(slow));
+    let (from, to) = (key("k"), key("l"));
+    let copy = store.copy(&from, &to, CopyOptions::new());
+    let replace = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        direct.write(&key("k"), "new", dressed("text/new")).await
+    };
+    let (copied, replaced) = tokio::join!(copy, replace);
+    replaced?;
+    assert_eq!(copied?.attributes.content_type.as_deref(), Some("text/new"));
+    assert_eq!(&store.read(&to, ReadOptions::new()).await?.bytes[..], b"new");
+    let options = CopyOptions::new().source_version(old.version.expect("a version"));
+    for to in [&to, &from] {
+        let copied = store.copy(&from, to, options.clone()).await?;
+        assert_eq!(copied.attributes.content_type.as_deref(), Some("text/old"));
+        assert_eq!(&store.read(to, ReadOptions::new()).await?.bytes[..], b"old");
+    }
+    let missing = store.copy(&key("none"), &to, CopyOptions::new()).await.expect_err("no source");
+    assert_eq!(missing.kind(), ErrorKind::NotFound, "{missing}");
+    let options = CopyOptions::new().if_absent();
+    let stands = store.copy(&from, &to, options).await.expect_err("it is there");
+    assert_eq!(stands.kind(), ErrorKind::AlreadyExists, "{stands}");
+    let options = CopyOptions::new().source_if_match(old.etag.expect("an ETag"));
+    let other = store.copy(&from, &key("m"), options).await.expect_err("the source is another");
+    assert_eq!(other.kind(), ErrorKind::PreconditionFailed, "{other}");
     Ok(())
 }
 
