@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
-use storage_core::{Algorithm, Error, ErrorKind, Result, Secret};
+use storage_core::{Algorithm, Error, ErrorKind, Result, Retry, Secret};
 
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::error::{Refused, broken_answer, not_from_service, not_sent, refused, to_build};
+use crate::error::{Refused, broken, broken_answer, not_from_service, not_sent, refused, to_build};
 
 const GOOGLE: &str = "https://storage.googleapis.com";
 /// Where an emulator is, as Google's own clients look for it.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 /// How long a request may take for which nobody else keeps a limit.
 pub(crate) const WORK: Duration = Duration::from_secs(600);
+/// More than a page of a thousand objects takes, with all the metadata that they can have.
+const ANSWER_MAX: usize = 128 << 20;
 /// More than any error tells.
 const ERROR_MAX: usize = 64 << 10;
 
@@ -106,8 +107,14 @@ pub(crate) async fn explain(mut answer: Response) -> Refused {
 }
 
 /// The JSON of a success. Whatever was asked for has been done by then.
-pub(crate) async fn parse<T: DeserializeOwned>(answer: Response) -> Result<T> {
-    let body: Bytes = answer.bytes().await.map_err(|failed| broken_answer(&failed))?;
+pub(crate) async fn parse<T: DeserializeOwned>(mut answer: Response) -> Result<T> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|failed| broken_answer(&failed))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_MAX {
+            return Err(broken("the answer does not end").with_retry(Retry::Never).maybe_applied());
+        }
+    }
     serde_json::from_slice(&body).map_err(|failed| not_from_service(&body, &failed))
 }
 

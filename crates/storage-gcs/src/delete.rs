@@ -64,10 +64,12 @@ pub(crate) async fn remove(
 }
 
 /// The service has nothing to say to a delete; the page on which a network asks its guests to log in has.
-async fn confirmed(answer: Response) -> Result<()> {
+async fn confirmed(mut answer: Response) -> Result<()> {
     if answer.status() == StatusCode::NO_CONTENT {
         return Ok(());
     }
-    let body = answer.bytes().await.map_err(|failed| broken_answer(&failed))?;
-    if body.is_empty() { Ok(()) } else { Err(no_service()) }
+    match answer.chunk().await.map_err(|failed| broken_answer(&failed))? {
+        None => Ok(()),
+        Some(_) => Err(no_service()),
+    }
 }

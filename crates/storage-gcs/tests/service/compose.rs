@@ -272,6 +272,14 @@ async fn hidden(endpoint: String) -> Outcome {
     assert_eq!(names(ListOptions::new(), "").await?, [".haul-part-x", "a", "b/.haul-part-0f-1"]);
     assert_eq!(names(ListOptions::new().delimiter('/'), "").await?, [".haul-part-x", "a", "b/"]);
     assert_eq!(names(ListOptions::new(), ".haul-part-").await?, [".haul-part-x"]);
+    // Groups that hold nothing but parts are none.
+    assert_eq!(names(ListOptions::new().delimiter('-'), "").await?, [".haul-", "a", "b/.haul-"]);
+    store.delete(key(".haul-part-x")).await?;
+    for delimiter in ['-', 'h', 'p'] {
+        let listed = names(ListOptions::new().delimiter(delimiter), "").await?;
+        assert!(!listed.iter().any(|name| name.starts_with('.')), "{listed:?}");
+        assert_eq!(names(ListOptions::new().delimiter(delimiter), ".haul-part-").await?, [""; 0]);
+    }
     let hidden = key(&format!(".haul-part-{}-0", request.token));
     let refused = store.read(&hidden, ReadOptions::new()).await.expect_err("it is no object yet");
     assert_eq!(refused.kind(), ErrorKind::InvalidKey, "{refused}");

@@ -13,6 +13,7 @@ use storage_core::{
     Store, Timeouts, WriteOptions,
 };
 use storage_gcs::{Config, Credentials, Gcs};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::run::{NOWHERE, Outcome, Place, body, key, on, test};
@@ -40,6 +41,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("errors/customer-key-of-another-length", customer_key),
         test("errors/ca-file-that-is-none", ca_file),
         test("errors/long-answers", long),
+        test("errors/answers-without-end", endless),
         test("errors/strange-times-to-wait", waits),
     ]
 }
@@ -371,6 +373,30 @@ async fn long() -> Outcome {
         let read = store.read(&key("k"), ReadOptions::new()).await.expect_err("no success");
         check(&read, begun.elapsed(), ErrorKind::Other, &[]);
     }
+    Ok(())
+}
+
+/// Whoever sends for ever is not listened to for ever.
+async fn endless() -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = client.read(&mut [0; 4096]).await;
+                let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n").await;
+                let blanks = vec![b' '; 1 << 20];
+                while client.write_all(&blanks).await.is_ok() {}
+            });
+        }
+    });
+    let store = open(settings(&format!("http://{address}"))).await;
+    let begun = Instant::now();
+    let stat = store.stat(&key("k"), StatOptions::new()).await.expect_err("no success");
+    check(&stat, begun.elapsed(), ErrorKind::InvalidData, &["does not end"]);
+    let begun = Instant::now();
+    let deleted = store.delete(key("k")).await.expect_err("no success");
+    check(&deleted, begun.elapsed(), ErrorKind::InvalidConfig, &["endpoint"]);
     Ok(())
 }
 
