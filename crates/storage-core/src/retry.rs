@@ -180,7 +180,7 @@ impl Attempts {
         let wait = self.wait(error.retry());
         let never_reached = error.is_unreached() && !self.contact.was_made();
         let budget = if never_reached { self.policy.first_contact } else { self.policy.budget };
-        if hopeless || self.made >= self.policy.attempts || since.elapsed() + wait > budget {
+        if hopeless || self.made >= self.policy.attempts || since.elapsed().saturating_add(wait) > budget {
             let error = error.with_attempts(self.made);
             return Err(if self.in_doubt { error.maybe_applied() } else { error });
         }
@@ -193,7 +193,7 @@ impl Attempts {
         let bound = self.policy.base.saturating_mul(1 << doublings).min(self.policy.cap);
         let jittered = bound.mul_f64(fastrand::f64());
         match advice {
-            Retry::After(at_least) => at_least + jittered,
+            Retry::After(at_least) => at_least.saturating_add(jittered),
             _ => jittered,
         }
     }
@@ -252,6 +252,12 @@ mod tests {
         let mut attempts = attempts(&RetryPolicy::default().budget(Duration::from_secs(5)));
         let slow = unavailable().with_retry(Retry::After(Duration::from_secs(6)));
         assert!(attempts.after(slow, Repeat::Idempotent).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_where_the_service_asks_for_more_than_there_is() {
+        let slow = unavailable().with_retry(Retry::After(Duration::MAX));
+        assert!(attempts(&RetryPolicy::default()).after(slow, Repeat::Idempotent).is_err());
     }
 
     #[tokio::test(start_paused = true)]

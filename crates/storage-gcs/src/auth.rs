@@ -18,6 +18,9 @@ use crate::config::{Config, Credentials};
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 /// How long a token may take. The library repeats what it asks by itself, longer than anybody at a terminal waits.
 const PATIENCE: Duration = Duration::from_secs(10);
+const NO_CREDENTIALS: &str = "no usable credentials; run `gcloud auth application-default login`, set \
+                              GOOGLE_APPLICATION_CREDENTIALS or `credentials_file`, or `anonymous=true` for a public \
+                              bucket";
 
 /// Where the headers of a request that tell who asks come from.
 pub(crate) enum Auth {
@@ -85,8 +88,12 @@ impl Auth {
                     // Only who names what they have already is told that nothing is new.
                     Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
                     Err(failed) if failed.is_transient() => {
-                        let message = "whoever gives out tokens does not answer for now";
-                        Err(Error::new(ErrorKind::Unavailable, message).with_source(root(&failed)))
+                        // The service heard nothing yet: who has no credentials at all does not wait long.
+                        let message =
+                            format!("whoever gives out tokens does not answer for now: {NO_CREDENTIALS}");
+                        Err(Error::new(ErrorKind::Unavailable, message)
+                            .with_source(root(&failed))
+                            .unreached())
                     }
                     Err(failed) => Err(no_credentials().with_source(root(&failed))),
                 }
@@ -118,9 +125,7 @@ fn read(path: &Path) -> Result<Secret> {
 }
 
 fn no_credentials() -> Error {
-    let message = "no usable credentials; run `gcloud auth application-default login`, set \
-                   GOOGLE_APPLICATION_CREDENTIALS or `credentials_file`, or `anonymous=true` for a public bucket";
-    Error::new(ErrorKind::Unauthenticated, message)
+    Error::new(ErrorKind::Unauthenticated, NO_CREDENTIALS)
 }
 
 fn unusable(failed: build_errors::Error) -> Error {

@@ -19,7 +19,7 @@ use crate::{cleanup, compose, copy, delete, name, read, resumable, sign, write};
 
 /// The largest object, and with that the largest part.
 const OBJECT_MAX: u64 = 5 << 40;
-/// What parts put together may be at most: 32 at a time, and 32 of those.
+/// What parts put together may be at most.
 const PIECES_MAX: u64 = 10_000;
 /// The longest that a signature may hold.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -122,7 +122,8 @@ impl Backend for Gcs {
         can.write_token = true;
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
-        let part = bucket.config.part_size.max(resumable::QUANTUM).next_multiple_of(resumable::QUANTUM);
+        let part = bucket.config.part_size.clamp(resumable::QUANTUM, OBJECT_MAX);
+        let part = part.next_multiple_of(resumable::QUANTUM);
         can.limits.write_max = part;
         can.limits.part_min = resumable::QUANTUM;
         can.limits.part_max = OBJECT_MAX;
@@ -171,7 +172,7 @@ impl Backend for Gcs {
     }
 
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
-        Box::pin(async { Ok(delete::delete(&self.0, targets).await) })
+        Box::pin(delete::delete(&self.0, targets))
     }
 
     fn copy<'a>(

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use storage_core::{CleanupReport, Error, ErrorKind, ListRequest, Prefix, Result};
+use storage_core::{CleanupReport, ListRequest, Prefix, Result};
 
 use crate::backend::Bucket;
 use crate::compose::remove;
-use crate::list::page;
+use crate::list::{circle, page};
 use crate::part::{PARTS, upload_of};
 
 /// Removes the parts of objects under `prefix` that count as left behind: not of an upload of this store that still goes on, and as
@@ -15,6 +15,8 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
     let mut report = CleanupReport::default();
     let mut request = ListRequest::default();
     request.prefix = Prefix::new(PARTS)?;
+    // A bucket that keeps old generations keeps those of parts that were sent twice, or deleted by name alone.
+    request.versions = true;
     let mut token: Option<String> = None;
     loop {
         let listed = page(bucket, &request, token.as_deref()).await?;
@@ -37,10 +39,7 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
         report.bytes += bytes;
         match listed.next_page_token.filter(|next| !next.is_empty()) {
             None => return Ok(report),
-            next if next == token => {
-                let message = "the service lists the same objects again and again";
-                return Err(Error::new(ErrorKind::InvalidData, message));
-            }
+            next if next == token => return Err(circle()),
             next => token = next,
         }
     }

@@ -1,22 +1,26 @@
 //! The way to the service: one HTTP client, and what goes with every request.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
-use storage_core::{Algorithm, Error, ErrorKind, Result, Secret};
+use storage_core::{Algorithm, Error, ErrorKind, Result, Retry, Secret};
 
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::error::{Refused, broken_answer, not_from_service, not_sent, refused, to_build};
+use crate::error::{Refused, broken, broken_answer, not_from_service, not_sent, refused, to_build};
 
 const GOOGLE: &str = "https://storage.googleapis.com";
 /// Where an emulator is, as Google's own clients look for it.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
+/// How long a request may take for which nobody else keeps a limit.
+pub(crate) const WORK: Duration = Duration::from_secs(600);
+/// More than a page of a thousand objects takes, with all the metadata that they can have.
+const ANSWER_MAX: usize = 128 << 20;
 /// More than any error tells.
 const ERROR_MAX: usize = 64 << 10;
 
@@ -44,12 +48,17 @@ impl Service {
             .connect_timeout(config.connect_timeout)
             // `Store` repeats; and a token goes nowhere but where it was meant to.
             .retry(reqwest::retry::never())
+            // Bytes come as they lie, whatever others in the program have this library do.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &config.ca_file {
             http = http.tls_certs_merge(certificates(path)?);
         }
         Ok(Self {
-            http: http.build().map_err(|failed| to_build(&failed))?,
+            http: http.build().map_err(|failed| to_build(&failed, config.ca_file.as_deref()))?,
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             auth: Auth::new(config, is_emulator)?,
             project,
@@ -73,7 +82,7 @@ impl Service {
     /// Sends, and takes a success.
     pub(crate) async fn call(&self, request: RequestBuilder) -> Result<Response, Refused> {
         let answer = self.send(request).await?;
-        if answer.status().is_success() { Ok(answer) } else { Err(explain(answer).await) }
+        if answer.status().is_success() { Ok(answer) } else { Err(explain(answer).await.of_service()) }
     }
 
     /// Sends, and takes a success that tells JSON.
@@ -86,18 +95,26 @@ impl Service {
 pub(crate) async fn explain(mut answer: Response) -> Refused {
     let mut body = Vec::new();
     // An error whose explanation breaks off is the same error.
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > ERROR_MAX {
-            break;
+    let is_whole = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() <= ERROR_MAX => body.extend_from_slice(&chunk),
+            Ok(_) => break true,
+            Err(_) => break false,
         }
-    }
-    refused(answer.status().as_u16(), answer.headers(), &body)
+    };
+    let refused = refused(answer.status().as_u16(), answer.headers(), &body);
+    if is_whole { refused } else { refused.in_part() }
 }
 
 /// The JSON of a success. Whatever was asked for has been done by then.
-pub(crate) async fn parse<T: DeserializeOwned>(answer: Response) -> Result<T> {
-    let body: Bytes = answer.bytes().await.map_err(|failed| broken_answer(&failed))?;
+pub(crate) async fn parse<T: DeserializeOwned>(mut answer: Response) -> Result<T> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|failed| broken_answer(&failed))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_MAX {
+            return Err(broken("the answer does not end").with_retry(Retry::Never).maybe_applied());
+        }
+    }
     serde_json::from_slice(&body).map_err(|failed| not_from_service(&body, &failed))
 }
 

@@ -9,7 +9,8 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use storage_core::{
-    BoxFuture, Condition, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Upload, WriteRequest,
+    BoxFuture, Condition, Error, ErrorKind, Key, Metadata, Part, Payload, Result, StatRequest, Upload,
+    WriteRequest,
 };
 
 use crate::backend::{Bucket, Ongoing};
@@ -18,6 +19,7 @@ use crate::client::query;
 use crate::delete;
 use crate::error::Refused;
 use crate::part;
+use crate::read::stat;
 use crate::resource::{FIELDS, Properties, Resource};
 use crate::write::{if_generation_match, insert};
 
@@ -116,7 +118,10 @@ impl Composition {
         let mut used: Vec<Place> = pieces.iter().map(Piece::place).collect();
         let pieces = self.gather(pieces, &mut used).await?;
         let made = self.compose(self.key.as_str(), &pieces, &properties, condition).await;
-        let written = self.told(made, crc)?;
+        let written = match self.told(made, crc) {
+            Err(failed) => self.own(failed).await?,
+            Ok(written) => written,
+        };
         // The object stands; what cannot be removed is left to a clean-up.
         let _ = remove(&self.bucket, used).await;
         self.over();
@@ -129,7 +134,7 @@ impl Composition {
         while pieces.len() > SOURCES {
             let mut larger = Vec::new();
             for (at, group) in pieces.chunks(SOURCES).enumerate() {
-                let name = part::name(&self.request.token, &format!("g{level}n{at}"));
+                let name = part::name(&self.request.token, &group_name(level, at));
                 let properties = Properties::of_part(&self.bucket.config, &self.key);
                 let made = self.compose(&name, group, &properties, &Condition::None).await?;
                 let crc = group.iter().fold(Crc::default(), |whole, piece| whole.then(piece.crc));
@@ -184,16 +189,26 @@ impl Composition {
         made.metadata(&self.key, self.bucket.config.versions)
     }
 
+    /// The object, if a condition failed for the reason that it stands there already: the answer to a try before was lost.
+    async fn own(&self, failed: Error) -> Result<Metadata> {
+        if !matches!(failed.kind(), ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed) {
+            return Err(failed);
+        }
+        match stat(&self.bucket, &self.key, &StatRequest::default()).await {
+            Ok(found) if found.token.as_ref() == Some(&self.request.token) => Ok(found),
+            _ => Err(failed),
+        }
+    }
+
     async fn give_up(&self) -> Result<()> {
         let name = |number: &str| part::name(&self.request.token, number);
         // What is not known to be there may be all the same, and so may what a finish that failed has put together.
         let parts = self.lock().clone();
-        let groups = if parts.len() > SOURCES { parts.len().div_ceil(SOURCES) } else { 0 };
         let known = parts.iter().map(|(number, piece)| match piece {
             Some(piece) => piece.place(),
             None => (name(&number.to_string()), None),
         });
-        let groups = (0..groups).map(|at| (name(&format!("g0n{at}")), None));
+        let groups = groups(parts.len()).into_iter().map(|group| (name(&group), None));
         remove(&self.bucket, known.chain(groups).collect()).await?;
         self.over();
         Ok(())
@@ -206,6 +221,22 @@ impl Composition {
     fn over(&self) {
         *self.ongoing.lock().expect("because no holder of the lock panics") = None;
     }
+}
+
+/// What follows the token in the name of a group of pieces.
+fn group_name(level: usize, at: usize) -> String {
+    format!("g{level}n{at}")
+}
+
+/// The groups that so many pieces are put together in, until few enough are left for one request.
+fn groups(pieces: usize) -> Vec<String> {
+    let (mut groups, mut left, mut level) = (Vec::new(), pieces, 0);
+    while left > SOURCES {
+        left = left.div_ceil(SOURCES);
+        groups.extend((0..left).map(|at| group_name(level, at)));
+        level += 1;
+    }
+    groups
 }
 
 /// Removes objects, for good where their generation is known. The first error is told once all were tried.

@@ -1,6 +1,7 @@
 //! What the service answers, and what keeps it from answering, as errors of ours.
 
 use std::error::Error as StdError;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -9,12 +10,17 @@ use storage_core::{Condition, Error, ErrorKind, Retry};
 
 /// How an error begins that is about the bucket and no object.
 const NO_BUCKET: &str = "there is no such bucket";
+const NO_SERVICE: &str = "what answers is a web site and not Google Cloud Storage; is the endpoint right?";
+/// How the name of a session begins, which whoever knows it may write to.
+const SESSION: &str = "upload_id=";
 
 /// A failed request.
 #[derive(Debug)]
 pub(crate) struct Refused {
     /// The status of the answer, if one came.
     pub(crate) status: Option<u16>,
+    /// Whether the answer is in the form that the service gives to errors.
+    by_service: bool,
     pub(crate) error: Error,
 }
 
@@ -26,23 +32,44 @@ impl From<Refused> for Error {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { status: None, error }
+        Self { status: None, by_service: false, error }
     }
 }
 
 impl Refused {
     /// Whether an object, version or upload is not there, rather than the whole bucket.
     pub(crate) fn is_missing(&self) -> bool {
-        self.error.kind() == ErrorKind::NotFound && !self.error.message().starts_with(NO_BUCKET)
+        self.error.kind() == ErrorKind::NotFound && !self.is_no_bucket()
+    }
+
+    /// Whether the whole bucket is not there.
+    pub(crate) fn is_no_bucket(&self) -> bool {
+        self.error.message().starts_with(NO_BUCKET)
+    }
+
+    /// What a refusal means where the service always says why: that somebody else has no such page tells nothing of an
+    /// object.
+    pub(crate) fn of_service(self) -> Self {
+        match self.status {
+            Some(404 | 405) if !self.by_service => {
+                Self { error: Error::new(ErrorKind::InvalidConfig, NO_SERVICE), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// A refusal whose explanation broke off: nobody can tell whose it is.
+    pub(crate) fn in_part(self) -> Self {
+        Self { by_service: true, ..self }
     }
 
     /// What a refusal means for the condition of a write.
     pub(crate) fn of_condition(self, condition: &Condition) -> Error {
-        match (self.status, condition) {
-            (Some(412), Condition::IfAbsent) => {
+        match (self.error.kind(), condition) {
+            (ErrorKind::PreconditionFailed, Condition::IfAbsent) => {
                 Error::new(ErrorKind::AlreadyExists, "an object stands there already")
             }
-            (Some(412), Condition::IfMatch(_)) => {
+            (ErrorKind::PreconditionFailed, Condition::IfMatch(_)) => {
                 Error::new(ErrorKind::PreconditionFailed, "no object with this ETag stands there")
             }
             _ => self.error,
@@ -52,25 +79,33 @@ impl Refused {
 
 /// The answer to a request that was not done.
 pub(crate) fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Refused {
-    let (reason, message) = told(body);
+    let Told { by_service, reason, message } = told(body);
     let error = answered(status, &reason, &message);
     let seconds = headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let error = match seconds {
         Some(seconds) if error.is_retryable() => error.with_retry(Retry::After(Duration::from_secs(seconds))),
         _ => error,
     };
-    Refused { status: Some(status), error }
+    Refused { status: Some(status), by_service, error }
 }
 
-/// Reason and message of an answer: JSON of one interface, XML of the other, or the page of somebody in between.
-fn told(body: &[u8]) -> (String, String) {
+/// What an answer says.
+struct Told {
+    by_service: bool,
+    reason: String,
+    message: String,
+}
+
+/// JSON of one interface, XML of the other, or the page of somebody in between.
+fn told(body: &[u8]) -> Told {
     let text = String::from_utf8_lossy(body);
     if let Ok(json) = serde_json::from_str::<Value>(&text) {
         let error = &json["error"];
         let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let message =
             if error.is_string() { field(&json["error_description"]) } else { field(&error["message"]) };
-        return (field(&error["errors"][0]["reason"]), message);
+        let reason = field(&error["errors"][0]["reason"]);
+        return Told { by_service: !error.is_null(), reason, message };
     }
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
@@ -80,7 +115,8 @@ fn told(body: &[u8]) -> (String, String) {
         [element("Message"), element("Details")].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let is_text = !text.trim_start().starts_with('<');
     let message = if message.is_empty() && is_text { text.trim().to_owned() } else { message };
-    (element("Code").unwrap_or_default(), message)
+    let code = element("Code");
+    Told { by_service: code.is_some(), reason: code.unwrap_or_default(), message }
 }
 
 /// What the service means. Reasons are those of its reference, "HTTP status and error codes", of both interfaces.
@@ -93,7 +129,8 @@ fn answered(status: u16, reason: &str, message: &str) -> Error {
         (304, _) => Error::new(ErrorKind::NotModified, "unchanged"),
         (_, "NoSuchBucket") => advise(ErrorKind::NotFound, NO_BUCKET),
         (404, _) if lower.contains("bucket does not exist") => advise(ErrorKind::NotFound, NO_BUCKET),
-        (404 | 410, _) => new(ErrorKind::NotFound),
+        // The last is for uploads that were given up.
+        (404 | 410 | 499, _) => new(ErrorKind::NotFound),
         (_, "rateLimitExceeded" | "userRateLimitExceeded" | "SlowDown") | (429, _) => {
             new(ErrorKind::Throttled)
         }
@@ -122,6 +159,8 @@ fn answered(status: u16, reason: &str, message: &str) -> Error {
             "the object is encrypted with a customer's own key; set `customer_key`",
         ),
         (403, _) => new(ErrorKind::PermissionDenied),
+        // Rules of the organisation are none of the caller's conditions.
+        (412, "orgPolicyConstraintFailed") => new(ErrorKind::PermissionDenied),
         (412, _) => new(ErrorKind::PreconditionFailed),
         (416, _) => new(ErrorKind::RangeNotSatisfiable),
         (400, _) if lower.contains("crc32c") || lower.contains("md5") || reason == "BadDigest" => {
@@ -141,14 +180,25 @@ fn answered(status: u16, reason: &str, message: &str) -> Error {
 }
 
 fn said(status: u16, reason: &str, message: &str) -> String {
-    // A message is the service's: one line, and not the whole of a proxy's error page.
-    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    match (reason, message.trim()) {
+    let (reason, message) = (shown(reason), shown(message));
+    match (reason.trim(), message.trim()) {
         ("", "") => format!("the service answered {status}"),
         ("", message) => format!("the service answered {status}: {message}"),
         (reason, "") => format!("{reason}, status {status}"),
         (reason, message) => format!("{reason}: {message}"),
     }
+}
+
+/// Words of others: one line, not the whole of a proxy's error page, and without the name of the session that it quotes.
+fn shown(text: &str) -> String {
+    let mut pieces = text.split(SESSION);
+    let mut shown = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        shown.push_str(SESSION);
+        shown.push_str("***");
+        shown.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-_%.~".contains(c)));
+    }
+    shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
 /// A request that got no answer. The URL is shown nowhere: it may be the name of an upload, which is a secret.
@@ -187,8 +237,13 @@ pub(crate) fn not_sent(failed: &reqwest::Error) -> Error {
 }
 
 /// An HTTP client that cannot be made.
-pub(crate) fn to_build(failed: &reqwest::Error) -> Error {
-    let message = "no secure connections can be made; are there certificates of authorities on this machine?";
+pub(crate) fn to_build(failed: &reqwest::Error, ca_file: Option<&Path>) -> Error {
+    let message = match ca_file {
+        // Its certificates are not looked at before.
+        Some(path) => format!("`ca_file` {} cannot be used", path.display()),
+        None => "no secure connections can be made; are there certificates of authorities on this machine?"
+            .to_owned(),
+    };
     Error::new(ErrorKind::InvalidConfig, message).with_source(root(failed))
 }
 
@@ -215,8 +270,7 @@ pub(crate) fn not_from_service(body: &[u8], why: &serde_json::Error) -> Error {
 
 /// A success without what every answer of the service has.
 pub(crate) fn no_service() -> Error {
-    let message = "what answers is a web site and not Google Cloud Storage; is the endpoint right?";
-    Error::new(ErrorKind::InvalidConfig, message).maybe_applied()
+    Error::new(ErrorKind::InvalidConfig, NO_SERVICE).maybe_applied()
 }
 
 /// An answer that contradicts itself.
@@ -252,7 +306,7 @@ fn chain(failed: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use reqwest::header::HeaderMap;
-    use storage_core::{ErrorKind, Retry};
+    use storage_core::{Condition, ErrorKind, Retry};
 
     use super::refused;
 
@@ -270,6 +324,10 @@ mod tests {
         assert_eq!(kind(429, ""), ErrorKind::Throttled);
         assert_eq!(kind(401, &json("authError", "Invalid Credentials")), ErrorKind::Unauthenticated);
         assert_eq!(kind(412, ""), ErrorKind::PreconditionFailed);
+        let policy = json("orgPolicyConstraintFailed", "x");
+        assert_eq!(kind(412, &policy), ErrorKind::PermissionDenied);
+        let refused_by_policy = refused(412, &HeaderMap::new(), policy.as_bytes());
+        assert_eq!(refused_by_policy.of_condition(&Condition::IfAbsent).kind(), ErrorKind::PermissionDenied);
         assert_eq!(kind(418, "<html>"), ErrorKind::Other);
         let project = json("required", "Bucket is a requester pays bucket but no user project provided.");
         assert_eq!(kind(400, &project), ErrorKind::InvalidConfig);
@@ -281,6 +339,30 @@ mod tests {
             json("notFound", "The specified bucket does not exist.").as_bytes(),
         );
         assert!(!bucket.is_missing() && bucket.error.kind() == ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_not_there_is_the_services_to_say() {
+        let kind = |status, body: &str| {
+            refused(status, &HeaderMap::new(), body.as_bytes()).of_service().error.kind()
+        };
+        let ours = r#"{"error":{"code":404,"message":"No such object: b/k"}}"#;
+        assert_eq!(kind(404, ours), ErrorKind::NotFound);
+        assert_eq!(kind(404, "<Error><Code>NoSuchKey</Code></Error>"), ErrorKind::NotFound);
+        for page in ["", "404 page not found", "<html></html>", "{}", "[]", r#"{"detail":"Not Found"}"#] {
+            assert_eq!(kind(404, page), ErrorKind::InvalidConfig, "{page}");
+            assert_eq!(kind(503, page), ErrorKind::Unavailable, "{page}");
+        }
+    }
+
+    #[test]
+    fn words_of_others() {
+        assert_eq!(super::shown("a\nb"), "a b");
+        assert_eq!(
+            super::shown("PUT /o?upload_id=Ab-1_%2F&x upload_id=c"),
+            "PUT /o?upload_id=***&x upload_id=***"
+        );
+        assert_eq!(super::shown(&"r".repeat(1000)).len(), 200);
     }
 
     #[test]

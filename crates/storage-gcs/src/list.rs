@@ -6,12 +6,12 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde::Deserialize;
 use storage_core::{
-    BoxFuture, Directory, Entry, Error, Key, ListRequest, Lister, Object, Page, Prefix, Result,
+    BoxFuture, Directory, Entry, Error, ErrorKind, Key, ListRequest, Lister, Object, Page, Prefix, Result,
 };
 
 use crate::backend::Bucket;
-use crate::client::query;
-use crate::part::is_part;
+use crate::client::{WORK, query};
+use crate::part::{PARTS, is_part};
 use crate::resource::{FIELDS, Resource};
 
 pub(crate) struct GcsLister {
@@ -52,11 +52,16 @@ impl GcsLister {
             Next::End => return Ok(Page::default()),
         };
         let listed = page(&self.bucket, &self.request, token).await?;
-        let mut entries = std::mem::take(&mut self.held);
+        let mut entries = Vec::new();
         // Parts of uploads are no objects yet.
         let objects = listed.items.iter().filter(|item| !is_part(&item.name));
         entries.extend(objects.map(|item| object(item, self.bucket.config.versions)));
-        entries.extend(listed.prefixes.iter().map(|prefix| common(prefix)));
+        for prefix in &listed.prefixes {
+            if !may_be_of_parts(prefix) || has_objects(&self.bucket, prefix, self.request.versions).await? {
+                entries.push(common(prefix));
+            }
+        }
+        entries.append(&mut self.held);
         if let Some(after) = self.request.start_after.as_deref() {
             // The service begins with what is equal, and with the group that it lies in.
             entries.retain(|entry| entry.as_ref().map_or(true, |entry| entry.name() > after));
@@ -87,7 +92,35 @@ pub(crate) async fn page(bucket: &Bucket, request: &ListRequest, token: Option<&
             ("fields", Some(&fields)),
         ])
     );
-    Ok(bucket.service.json(bucket.service.request(Method::GET, &path)).await?)
+    Ok(bucket.service.json(bucket.service.request(Method::GET, &path).timeout(WORK)).await?)
+}
+
+/// Whether parts lie in a group of this name: only those of a delimiter that stands in the names of parts.
+fn may_be_of_parts(group: &str) -> bool {
+    PARTS.starts_with(group) || (group.starts_with(PARTS) && !group.contains('/'))
+}
+
+/// Whether there is anything but parts.
+async fn has_objects(bucket: &Bucket, group: &str, versions: bool) -> Result<bool> {
+    let mut request = ListRequest::default();
+    (request.prefix, request.versions) = (Prefix::new(group)?, versions);
+    let mut token: Option<String> = None;
+    loop {
+        let listed = page(bucket, &request, token.as_deref()).await?;
+        if listed.items.iter().any(|item| !is_part(&item.name)) {
+            return Ok(true);
+        }
+        match listed.next_page_token.filter(|next| !next.is_empty()) {
+            None => return Ok(false),
+            next if next == token => return Err(circle()),
+            next => token = next,
+        }
+    }
+}
+
+/// A listing that has no end.
+pub(crate) fn circle() -> Error {
+    Error::new(ErrorKind::InvalidData, "the service lists the same objects again and again")
 }
 
 fn object(item: &Resource, versions: bool) -> Result<Entry> {

@@ -78,6 +78,9 @@ fn answered(bucket: &Bucket, key: &Key, answer: Response) -> Result<ReadResponse
     if length.is_some_and(|length| length != range.end - range.start) {
         return Err(broken("length and range of the answer do not fit together"));
     }
+    if number(headers, "x-goog-stored-content-length").is_some_and(|stored| stored != size) {
+        return Err(broken("somebody on the way made something else of the object"));
+    }
     let metadata = of_headers(headers, size, key, bucket.config.versions)?;
     Ok(ReadResponse::new(metadata, range, chunks(answer)))
 }

@@ -128,6 +128,7 @@ impl Properties {
         attributes: &Attributes,
         token: Option<&str>,
     ) -> Result<Self> {
+        check_headers(attributes)?;
         Ok(Self {
             content_type: attributes.content_type.clone().unwrap_or_else(|| NO_TYPE.to_owned()),
             content_encoding: attributes.content_encoding.clone(),
@@ -162,6 +163,25 @@ impl Properties {
 
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("because maps of text are JSON")
+    }
+}
+
+/// What JSON keeps, and no header of a download could tell (clause WRITE-7).
+fn check_headers(attributes: &Attributes) -> Result<()> {
+    let headers = [
+        &attributes.content_type,
+        &attributes.content_encoding,
+        &attributes.content_language,
+        &attributes.content_disposition,
+        &attributes.cache_control,
+    ];
+    let lost = |value: &&String| value.chars().any(char::is_control) || value.trim() != value.as_str();
+    match headers.into_iter().flatten().find(lost) {
+        Some(value) => {
+            let message = format!("no header can have the value {value:?}");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -159,10 +159,8 @@ impl Session {
             };
             progress.in_doubt = true;
             let State::Waiting(stored) = self.put(&range, chunk, None).await? else {
-                return Err(Error::new(
-                    ErrorKind::InvalidData,
-                    "the service ended the upload before its end",
-                ));
+                let message = "the service ended the upload before its end";
+                return Err(Error::new(ErrorKind::InvalidData, message).maybe_applied());
             };
             let more = progress.advance(stored, end)?;
             progress.in_doubt = false;

@@ -103,7 +103,8 @@ impl Question {
     }
 
     fn to_sign(&self) -> String {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}:{}\n", single_spaced(value))).collect();
         let canonical = format!(
             "{}\n{}\n{}\n{headers}\n{}\nUNSIGNED-PAYLOAD",
             self.method.as_str(),
@@ -114,6 +115,11 @@ impl Question {
         let hash = Algorithm::Sha256.digest(canonical.as_bytes()).to_hex();
         format!("{ALGORITHM}\n{}\n{}\n{hash}", self.date, self.scope())
     }
+}
+
+/// A header's value as it is signed.
+fn single_spaced(value: &str) -> String {
+    value.split([' ', '\t']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The time in whole seconds, from which the signature counts, also as it writes it.
