@@ -1,4 +1,5 @@
 //! What each operation costs in requests, which is what services charge for and what distance multiplies.
+//! `docs/requests.md` tells them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
