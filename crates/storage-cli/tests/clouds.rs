@@ -128,7 +128,7 @@ fn single(p: &Place) {
 }
 
 fn large(p: &Place) {
-    let content: Vec<u8> = (0..20_000_000u32).map(|at| (at * 31 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..20_000_000u32).map(|at| ((at * 31) >> 3) as u8).collect();
     p.sandbox.feed(["put", "-", "cloud:large"], &content).ok();
     p.run(["cp", "cloud:large", "large"]).ok();
     assert_eq!(p.sandbox.read("large"), content);

@@ -5,10 +5,9 @@ mod support;
 
 use std::process::ExitCode;
 
-use support::{SEAWEEDFS, on_seaweedfs, subject};
+use support::{SEAWEEDFS, on_seaweedfs, with_versions};
 
 fn main() -> ExitCode {
-    let subject =
-        subject("s3 on SeaweedFS, versions", SEAWEEDFS, |config| config.sorted(false).versions(true));
+    let subject = with_versions("s3 on SeaweedFS, versions", SEAWEEDFS, |config| config.sorted(false));
     storage_conformance::run(on_seaweedfs(subject).modes(&["plain", "property"]))
 }

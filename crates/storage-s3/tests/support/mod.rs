@@ -13,11 +13,31 @@ use storage_s3::{Conditions, Config, Credentials, S3};
 
 /// Where SeaweedFS is.
 pub(crate) const SEAWEEDFS: &str = "HAUL_TEST_SEAWEEDFS";
+/// The bucket that keeps versions.
+const VERSIONS: &str = "haul-versions";
 /// Where Ceph is.
 pub(crate) const CEPH: &str = "HAUL_TEST_CEPH";
 
 /// A subject on the server that the variable names, or one that is not there.
 pub(crate) fn subject(name: &'static str, variable: &'static str, settings: fn(Config) -> Config) -> Subject {
+    in_bucket("haul", name, variable, settings)
+}
+
+/// The same in a bucket that keeps versions.
+pub(crate) fn with_versions(
+    name: &'static str,
+    variable: &'static str,
+    settings: fn(Config) -> Config,
+) -> Subject {
+    in_bucket(VERSIONS, name, variable, settings)
+}
+
+fn in_bucket(
+    bucket: &'static str,
+    name: &'static str,
+    variable: &'static str,
+    settings: fn(Config) -> Config,
+) -> Subject {
     let endpoint = std::env::var(variable);
     let missing = format!("no server: `{variable}` is not set, see `cargo xtask serve`");
     // A wire that leads nowhere lists its cases all the same.
@@ -25,12 +45,12 @@ pub(crate) fn subject(name: &'static str, variable: &'static str, settings: fn(C
     let upstream = server.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9)));
     let subject = match endpoint {
         Ok(endpoint) => Subject::new(name, move || {
-            fresh(endpoint.clone(), format!("{:016x}", fastrand::u64(..)), settings)
+            fresh(bucket, endpoint.clone(), format!("{:016x}", fastrand::u64(..)), settings)
         }),
         Err(_) => Subject::missing(name, missing),
     };
     subject.wire(Wire::http(upstream, dialect::dialect(), move |place| {
-        fresh(format!("http://{}", place.address), place.name, settings)
+        fresh(bucket, format!("http://{}", place.address), place.name, settings)
     }))
 }
 
@@ -54,12 +74,15 @@ pub(crate) fn on_seaweedfs(subject: Subject) -> Subject {
 }
 
 /// A place of its own in a bucket that all cases share.
-async fn fresh(endpoint: String, place: String, settings: fn(Config) -> Config) -> Result<Fixture> {
-    let plain = settings(config("haul", &endpoint));
-    let versions = format!("{plain:?}").contains("versions: true");
-    let bucket = if versions { "haul-versions" } else { "haul" };
+async fn fresh(
+    bucket: &str,
+    endpoint: String,
+    place: String,
+    settings: fn(Config) -> Config,
+) -> Result<Fixture> {
+    let versions = bucket == VERSIONS;
     make_bucket(&endpoint, bucket, versions).await;
-    let config = settings(config(bucket, &endpoint)).cleanup_age(Duration::ZERO);
+    let config = settings(config(bucket, &endpoint)).versions(versions).cleanup_age(Duration::ZERO);
     Ok(Fixture::new(S3::open(config).await?).prefix(Prefix::directory(place)?))
 }
 
