@@ -10,6 +10,7 @@ mod layer;
 mod location;
 mod meta;
 mod options;
+mod path;
 mod pattern;
 mod progress;
 mod provider;
@@ -35,6 +36,7 @@ pub use options::{
     ListRequest, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions, StatOptions, StatRequest,
     WriteOptions, WriteRequest,
 };
+pub use path::{KeyPath, is_staged_name, staged_name};
 pub use pattern::Pattern;
 pub use progress::{Event, Progress};
 pub use provider::{Opened, OptionSpec, Options, Provider, Registry, suggest};

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, FileKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Durability, Error, FileKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload, Prefix,
+    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::blocking::Cancel;
 use crate::config::{Config, Symlinks};
 use crate::list::FsLister;
-use crate::path::{self, Place};
 use crate::root::Root;
 use crate::stage::Staged;
 use crate::upload::FsUpload;
@@ -157,12 +156,12 @@ impl Backend for Fs {
 
     fn create_dir<'a>(&'a self, directory: &'a Prefix) -> BoxFuture<'a, Result<()>> {
         let directory = directory.clone();
-        self.run(move |root, _| root.make_directory(path::directory(&directory)?).map(drop))
+        self.run(move |root, _| root.make_directory(KeyPath::directory(&directory)?).map(drop))
     }
 
     fn remove_dir<'a>(&'a self, directory: &'a Prefix) -> BoxFuture<'a, Result<()>> {
         let directory = directory.clone();
-        self.run(move |root, _| change::remove_dir(&root, path::directory(&directory)?))
+        self.run(move |root, _| change::remove_dir(&root, KeyPath::directory(&directory)?))
     }
 
     fn cleanup<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<CleanupReport>> {
@@ -182,7 +181,7 @@ fn write_file(
     request: &WriteRequest,
     cancel: &Cancel,
 ) -> Result<Metadata> {
-    let place = Place::of(key)?;
+    let place = KeyPath::of(key)?;
     let staged = Staged::create(root, place, request.unix.is_some())?;
     staged.write_at(body, 0)?;
     staged.finish(root, place, body.len(), request, cancel)

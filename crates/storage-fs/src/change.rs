@@ -4,20 +4,19 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, renameat, unlinkat, utimensat};
 use rustix::io::Errno;
-use storage_core::{Change, Condition, DeleteTarget, Error, ErrorKind, Key, Result, Target};
+use storage_core::{Change, Condition, DeleteTarget, Error, ErrorKind, Key, KeyPath, Result, Target};
 
 use crate::blocking::Cancel;
 use crate::config::Symlinks;
 use crate::entry::Found;
 use crate::error::{doing, finding, from_errno};
 use crate::lock;
-use crate::path::{self, Place};
 use crate::publish::{move_absent, replacing, under};
 use crate::root::Root;
 use crate::{attributes, link, stat};
 
 pub(crate) fn delete(root: &Root, target: &DeleteTarget, cancel: &Cancel) -> Result<()> {
-    let place = Place::of(&target.key)?;
+    let place = KeyPath::of(&target.key)?;
     let missing = |result: Result<(), Errno>| match result {
         // A directory is no object, and so there is none.
         Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(()),
@@ -48,7 +47,7 @@ pub(crate) fn rename(
     condition: &Condition,
     cancel: &Cancel,
 ) -> Result<()> {
-    let (old, new) = (Place::of(from)?, Place::of(to)?);
+    let (old, new) = (KeyPath::of(from)?, KeyPath::of(to)?);
     let source = root.parent(old).map_err(finding("open the directory"))?;
     // Who renames an object without having found it would rename a directory too.
     find_source(root, &source, old)?;
@@ -100,7 +99,7 @@ pub(crate) fn rename(
 }
 
 /// The object that is to be renamed.
-fn find_source(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Found> {
+fn find_source(root: &Root, directory: &OwnedFd, place: KeyPath<'_>) -> Result<Found> {
     let found = Found::at(root, directory, place).map_err(finding("stat the source"))?;
     if found.is_directory() {
         return Err(Error::new(ErrorKind::NotFound, "this is a directory, not an object"));
@@ -114,10 +113,10 @@ fn find_source(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Fou
 pub(crate) fn update(root: &Root, target: &Target, change: &Change) -> Result<()> {
     let (path, directory) = match target {
         Target::Object(key) => {
-            Place::of(key)?;
+            KeyPath::of(key)?;
             (key.as_str(), false)
         }
-        Target::Directory(prefix) => (path::directory(prefix)?, true),
+        Target::Directory(prefix) => (KeyPath::directory(prefix)?, true),
         _ => return Err(Error::unsupported("an unknown kind of target")),
     };
     // A handle on the very file: what is changed below is what was found here, whatever happens to the name.

@@ -4,12 +4,11 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, openat, statat, unlinkat};
 use rustix::io::Errno;
-use storage_core::{CleanupReport, Prefix, Result};
+use storage_core::{CleanupReport, Prefix, Result, is_staged_name};
 
 use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
 use crate::lock;
-use crate::path::is_staged;
 use crate::root::Root;
 
 /// Removes every staged file under `prefix` that no writer holds.
@@ -42,7 +41,7 @@ fn sweep(directory: OwnedFd, start: &[u8], report: &mut CleanupReport, cancel: &
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        if is_staged(name.to_bytes()) {
+        if is_staged_name(name.to_bytes()) {
             remove(&directory, name, report)?;
         } else if name.to_bytes().starts_with(start)
             && matches!(entry.file_type(), FileType::Directory | FileType::Unknown)

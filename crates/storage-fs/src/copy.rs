@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{SeekFrom, Stat, fstat, seek};
 use rustix::io::Errno;
 use storage_core::{
-    CopyRequest, Error, ErrorKind, FileKind, Key, Metadata, Payload, Result, UnixAttributes, WriteRequest,
+    CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result, UnixAttributes,
+    WriteRequest,
 };
 
 use crate::blocking::Cancel;
 use crate::error::{doing, from_errno};
-use crate::path::Place;
 use crate::read::Found;
 use crate::root::Root;
 use crate::stage::Staged;
@@ -43,7 +43,7 @@ pub(crate) fn copy(
         Found::File { file, stat } => {
             // Set-user-ID would give the rights of whoever copies, not those of the source's owner.
             write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 });
-            let place = Place::of(to)?;
+            let place = KeyPath::of(to)?;
             let staged = Staged::create(root, place, true)?;
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;

@@ -4,9 +4,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
+use storage_core::KeyPath;
 
 use crate::config::Symlinks;
-use crate::path::Place;
 use crate::root::Root;
 
 /// An entry of a directory and the object that it is or leads to.
@@ -19,7 +19,7 @@ pub(crate) struct Found {
 
 impl Found {
     /// Looks at `place`, whose directory is open.
-    pub(crate) fn at(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Self, Errno> {
+    pub(crate) fn at(root: &Root, directory: &OwnedFd, place: KeyPath<'_>) -> Result<Self, Errno> {
         let entry = root.stat_at(directory, place.name)?;
         let leads = is_link(&entry) && root.follows();
         let object = if leads { root.stat_path(place.path).unwrap_or(entry) } else { entry };

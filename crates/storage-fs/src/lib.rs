@@ -13,7 +13,6 @@ mod error;
 mod link;
 mod list;
 mod lock;
-mod path;
 mod publish;
 mod read;
 mod root;

@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, renameat, symlinkat, unlinkat, utimensat};
 use rustix::io::Errno;
 use storage_core::{
-    Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Target, WriteRequest,
+    Change, Condition, Error, ErrorKind, Key, KeyPath, Metadata, Payload, Result, Target, WriteRequest,
+    staged_name,
 };
 
 use crate::blocking::Cancel;
 use crate::error::{doing, finding, from_errno};
-use crate::path::{Place, staged_name};
 use crate::publish::{move_absent, replacing, under};
 use crate::root::Root;
 use crate::{attributes, stat};
@@ -27,7 +27,7 @@ pub(crate) fn write(
     if !request.attributes.is_empty() {
         return Err(Error::unsupported("a symbolic link has no attributes"));
     }
-    let place = Place::of(key)?;
+    let place = KeyPath::of(key)?;
     let directory = root.make_directory(place.directory)?;
     let target = body.clone().into_bytes();
     let target = std::ffi::OsStr::from_bytes(&target);
@@ -72,7 +72,7 @@ pub(crate) fn update(root: &Root, target: &Target, change: &Change) -> Result<()
     let Target::Object(key) = target else {
         return Err(Error::new(ErrorKind::NotFound, "this is a symbolic link, not a directory"));
     };
-    let place = Place::of(key)?;
+    let place = KeyPath::of(key)?;
     let directory = root.parent(place).map_err(finding("open the directory"))?;
     let mut request = WriteRequest::default();
     (request.unix, request.set_owner, request.modified) = (change.unix, change.set_owner, change.modified);

@@ -7,13 +7,12 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 use storage_core::{
     BoxFuture, Directory, Entry, Error, ErrorKind, FileKind, Key, ListRequest, Lister, Object, Page, Prefix,
-    Result,
+    Result, is_staged_name,
 };
 
 use crate::blocking::{self, Cancel};
 use crate::config::Symlinks;
 use crate::error::{doing, from_errno};
-use crate::path::is_staged;
 use crate::root::Root;
 use crate::stat;
 
@@ -137,7 +136,7 @@ impl Walk {
         for entry in Dir::read_from(&fd).map_err(doing("read the directory"))? {
             let entry = entry.map_err(doing("read the directory"))?;
             let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || is_staged(name) {
+            if matches!(name, b"." | b"..") || is_staged_name(name) {
                 continue;
             }
             if let Some(name) = self.classify(&fd, &path, name, entry.file_type())

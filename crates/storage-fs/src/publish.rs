@@ -4,13 +4,12 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, RenameFlags, fstat, linkat, renameat, renameat_with};
 use rustix::io::Errno;
-use storage_core::{Condition, ETag, Error, ErrorKind, Result};
+use storage_core::{Condition, ETag, Error, ErrorKind, KeyPath, Result};
 
 use crate::blocking::Cancel;
 use crate::entry::Found;
 use crate::error::{doing, from_errno, moving};
 use crate::lock;
-use crate::path::Place;
 use crate::root::Root;
 use crate::stage::Staged;
 use crate::stat;
@@ -19,7 +18,7 @@ use crate::stat;
 pub(crate) fn publish(
     root: &Root,
     staged: &Staged,
-    place: Place<'_>,
+    place: KeyPath<'_>,
     condition: &Condition,
     cancel: &Cancel,
 ) -> Result<()> {
@@ -38,7 +37,7 @@ pub(crate) fn publish(
 
 /// Fails if the directory was moved or replaced since it was opened: what is published there would not stand at its
 /// key, and may be outside the root.
-fn still_there(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<()> {
+fn still_there(root: &Root, directory: &OwnedFd, place: KeyPath<'_>) -> Result<()> {
     let opened = fstat(directory).map_err(doing("stat the directory"))?;
     if root.stat_path(place.directory).is_ok_and(|there| stat::same_file(&opened, &there)) {
         return Ok(());
@@ -52,7 +51,7 @@ fn still_there(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<()>
 pub(crate) fn under<T>(
     root: &Root,
     directory: &OwnedFd,
-    place: Place<'_>,
+    place: KeyPath<'_>,
     condition: &Condition,
     cancel: &Cancel,
     change: impl FnOnce() -> Result<T>,
@@ -71,7 +70,7 @@ pub(crate) fn under<T>(
     result
 }
 
-fn matches(root: &Root, directory: &OwnedFd, place: Place<'_>, expected: &ETag) -> Result<()> {
+fn matches(root: &Root, directory: &OwnedFd, place: KeyPath<'_>, expected: &ETag) -> Result<()> {
     match Found::at(root, directory, place) {
         Ok(found) if stat::etag(&found.object) == *expected => Ok(()),
         Ok(_) => Err(Error::new(ErrorKind::PreconditionFailed, "the ETag is another one")),

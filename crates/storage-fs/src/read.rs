@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::{AtFlags, FileType, OFlags, Stat, fstat};
 use rustix::io::Errno;
-use storage_core::{ByteStream, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result, body};
+use storage_core::{
+    ByteStream, Error, ErrorKind, Key, KeyPath, Metadata, ReadRequest, ReadResponse, Result, body,
+};
 
 use crate::attributes;
 use crate::blocking;
 use crate::config::Symlinks;
 use crate::error::{doing, finding, from_errno};
-use crate::path::Place;
 use crate::root::Root;
 use crate::stat;
 
@@ -28,7 +29,7 @@ pub(crate) enum Found {
 impl Found {
     /// Finds the object at `key`. A directory is no object.
     pub(crate) fn find(root: &Root, key: &Key) -> Result<Self> {
-        let place = Place::of(key)?;
+        let place = KeyPath::of(key)?;
         // A file is opened without waiting: a FIFO would wait for its other end.
         let mut flags = OFlags::RDONLY | OFlags::NONBLOCK;
         if !root.follows() {
@@ -52,7 +53,7 @@ impl Found {
         }
     }
 
-    fn link(root: &Root, place: Place<'_>) -> Result<Self> {
+    fn link(root: &Root, place: KeyPath<'_>) -> Result<Self> {
         let parent = root.parent(place).map_err(finding("open the directory"))?;
         let stat = rustix::fs::statat(&parent, place.name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(finding("stat the link"))?;

@@ -8,11 +8,10 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, statat};
 use rustix::io::Errno;
-use storage_core::{Error, ErrorKind, Result};
+use storage_core::{Error, ErrorKind, KeyPath, Result};
 
 use crate::config::{Config, Symlinks};
 use crate::error::{doing, from_errno};
-use crate::path::Place;
 
 /// How often a directory is made anew that others remove.
 pub(crate) const ATTEMPTS: usize = 1000;
@@ -110,7 +109,7 @@ impl Root {
     }
 
     /// Opens the directory of a place.
-    pub(crate) fn parent(&self, place: Place<'_>) -> Result<OwnedFd, Errno> {
+    pub(crate) fn parent(&self, place: KeyPath<'_>) -> Result<OwnedFd, Errno> {
         self.open_directory(place.directory)
     }
 

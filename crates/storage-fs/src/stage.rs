@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
-use storage_core::{Error, ErrorKind, Metadata, Payload, Result, WriteRequest};
+use storage_core::{Error, ErrorKind, KeyPath, Metadata, Payload, Result, WriteRequest, staged_name};
 
 use crate::attributes;
 use crate::blocking::Cancel;
 use crate::entry::Found;
 use crate::error::{doing, from_errno};
 use crate::lock;
-use crate::path::{Place, staged_name};
 use crate::publish::publish;
 use crate::root::{ATTEMPTS, Root};
 use crate::stat;
@@ -40,7 +39,7 @@ pub(crate) struct Staged {
 
 impl Staged {
     /// Makes a staged file in the directory of `place`, with directories as needed.
-    pub(crate) fn create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
+    pub(crate) fn create(root: &Root, place: KeyPath<'_>, private: bool) -> Result<Self> {
         // A directory that goes away before the first file is in it is made anew.
         for _ in 1..ATTEMPTS {
             match Self::try_create(root, place, private) {
@@ -51,7 +50,7 @@ impl Staged {
         Self::try_create(root, place, private)
     }
 
-    fn try_create(root: &Root, place: Place<'_>, private: bool) -> Result<Self> {
+    fn try_create(root: &Root, place: KeyPath<'_>, private: bool) -> Result<Self> {
         let directory = root.try_make_directory(place.directory)?;
         let inherited = inherited(root, &directory, place)?;
         // What will be readable by few must not be readable by many while it is written.
@@ -114,7 +113,7 @@ impl Staged {
     pub(crate) fn finish(
         &self,
         root: &Root,
-        place: Place<'_>,
+        place: KeyPath<'_>,
         size: u64,
         request: &WriteRequest,
         cancel: &Cancel,
@@ -133,7 +132,7 @@ impl Staged {
         Ok(self.published.get_or_init(|| metadata).clone())
     }
 
-    fn complete(&self, root: &Root, place: Place<'_>, size: u64, request: &WriteRequest) -> Result<()> {
+    fn complete(&self, root: &Root, place: KeyPath<'_>, size: u64, request: &WriteRequest) -> Result<()> {
         let file = self.file.as_fd();
         // Holes at the end are made by the length; and a length that is already right is a cheap check.
         let length = fstat(file).map_err(doing("stat the staged file"))?.st_size.unsigned_abs();
@@ -185,7 +184,7 @@ impl Drop for Staged {
 
 /// The permissions of the file at `place`, which what replaces it keeps. Not set-user-ID and the like: those would give
 /// the rights of whoever writes, and the system too takes them from a file that is written.
-fn inherited(root: &Root, directory: &OwnedFd, place: Place<'_>) -> Result<Option<u32>> {
+fn inherited(root: &Root, directory: &OwnedFd, place: KeyPath<'_>) -> Result<Option<u32>> {
     match Found::at(root, directory, place) {
         Ok(found) if found.is_directory() => Err(from_errno(Errno::ISDIR, "look at the destination")),
         Ok(found) if FileType::from_raw_mode(found.object.st_mode) == FileType::RegularFile => {

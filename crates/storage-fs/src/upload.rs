@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use storage_core::{
-    BoxFuture, Error, ErrorKind, FileKind, Key, Metadata, Part, Result, Upload, WriteRequest,
+    BoxFuture, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Part, Result, Upload, WriteRequest,
 };
 
 use crate::blocking;
-use crate::path::Place;
 use crate::root::Root;
 use crate::stage::Staged;
 
@@ -24,7 +23,7 @@ impl FsUpload {
         if request.kind == FileKind::Symlink {
             return Err(Error::new(ErrorKind::InvalidInput, "the target of a symbolic link is too long"));
         }
-        let staged = Arc::new(Staged::create(&root, Place::of(&key)?, request.unix.is_some())?);
+        let staged = Arc::new(Staged::create(&root, KeyPath::of(&key)?, request.unix.is_some())?);
         Ok(Self { root, key, request: Arc::new(request), staged })
     }
 }
@@ -38,7 +37,9 @@ impl Upload for FsUpload {
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         let (root, key) = (self.root.clone(), self.key.clone());
         let (request, staged) = (self.request.clone(), self.staged.clone());
-        Box::pin(blocking::run(move |cancel| staged.finish(&root, Place::of(&key)?, size, &request, cancel)))
+        Box::pin(blocking::run(move |cancel| {
+            staged.finish(&root, KeyPath::of(&key)?, size, &request, cancel)
+        }))
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {

@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Durability, Error, ErrorKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload, Prefix,
+    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::attributes::{is_directory, is_link};
 use crate::config::{Config, Symlinks};
 use crate::error::is_missing;
 use crate::list::SftpLister;
-use crate::path::Place;
 use crate::pool::Pool;
 use crate::root::Root;
 use crate::session::Session;
@@ -194,7 +193,7 @@ impl Backend for Sftp {
 }
 
 async fn delete(shared: &Shared, session: &Session, target: &DeleteTarget) -> Result<()> {
-    let place = Place::of(&target.key)?;
+    let place = KeyPath::of(&target.key)?;
     let path = shared.root.at(place.path);
     let mut fs = session.fs();
     let (confined, found) =

@@ -1,11 +1,10 @@
 //! Times, permissions, directories.
 
-use storage_core::{Change, Error, ErrorKind, Prefix, Result, Target};
+use storage_core::{Change, Error, ErrorKind, KeyPath, Prefix, Result, Target};
 
 use crate::attributes::{self, is_directory, is_link};
 use crate::backend::Shared;
 use crate::error::is_missing;
-use crate::path::{self, Place};
 use crate::read::look;
 use crate::session::Session;
 
@@ -13,12 +12,12 @@ pub(crate) async fn update(shared: &Shared, target: &Target, change: &Change) ->
     let session = shared.pool.session().await?;
     let relative = match target {
         Target::Object(key) => {
-            let place = Place::of(key)?;
+            let place = KeyPath::of(key)?;
             look(shared, &session, &place).await?;
             place.path
         }
         Target::Directory(prefix) => {
-            let relative = path::directory(prefix)?;
+            let relative = KeyPath::directory(prefix)?;
             shared.root.confine(&session, relative).await?;
             let found = session.check(session.fs().symlink_metadata(shared.root.at(relative)).await)?;
             if !is_directory(&found) {
@@ -35,7 +34,7 @@ pub(crate) async fn update(shared: &Shared, target: &Target, change: &Change) ->
 }
 
 pub(crate) async fn create_dir(shared: &Shared, directory: &Prefix) -> Result<()> {
-    let relative = path::directory(directory)?;
+    let relative = KeyPath::directory(directory)?;
     let session = shared.pool.session().await?;
     shared.root.confine(&session, relative).await?;
     make_directories(shared, &session, relative).await
@@ -77,7 +76,7 @@ pub(crate) async fn make_directories(shared: &Shared, session: &Session, relativ
 }
 
 pub(crate) async fn remove_dir(shared: &Shared, directory: &Prefix) -> Result<()> {
-    let relative = path::directory(directory)?;
+    let relative = KeyPath::directory(directory)?;
     let session = shared.pool.session().await?;
     shared.root.confine(&session, relative).await?;
     let path = shared.root.at(relative);

@@ -3,13 +3,12 @@
 use std::time::SystemTime;
 
 use futures_util::StreamExt;
-use storage_core::{CleanupReport, Prefix, Result};
+use storage_core::{CleanupReport, Prefix, Result, is_staged_name};
 
 use crate::attributes::{is_directory, is_file};
 use crate::backend::Shared;
 use crate::error::is_missing;
 use crate::names::is_no_text;
-use crate::path::is_staged;
 
 /// Removes unfinished files under `prefix` that are not of this process and were not written to for as long as the
 /// configuration says.
@@ -44,7 +43,7 @@ pub(crate) async fn cleanup(shared: &Shared, prefix: &Prefix) -> Result<CleanupR
                 if below.starts_with(prefix.as_str()) || prefix.as_str().starts_with(&below) {
                     directories.push(relative);
                 }
-            } else if is_staged(name.as_bytes()) && is_file(&found) {
+            } else if is_staged_name(name.as_bytes()) && is_file(&found) {
                 let path = shared.root.at(&relative);
                 let ours =
                     shared.staged.lock().expect("because no holder of the lock panics").contains(&path);

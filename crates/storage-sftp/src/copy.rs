@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use openssh_sftp_client::metadata::MetaData;
-use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result};
+use storage_core::{Change, Condition, CopyRequest, Error, ErrorKind, Key, KeyPath, Metadata, Result};
 
 use crate::attributes::{self, is_directory, is_link, metadata};
 use crate::backend::Shared;
 use crate::error::is_missing;
-use crate::path::Place;
 use crate::read::look;
 use crate::stage::{Given, Staged};
 
@@ -19,7 +18,7 @@ pub(crate) async fn copy(
     to: &Key,
     request: &CopyRequest,
 ) -> Result<Metadata> {
-    let place = Place::of(from)?;
+    let place = KeyPath::of(from)?;
     let session = shared.pool.session().await?;
     let unix = metadata(&look(shared, &session, &place).await?).unix;
     let staged = Staged::create(shared, to, unix).await?;
@@ -56,7 +55,7 @@ pub(crate) async fn copy(
 
 /// A rename by the server, in one step; one that may not replace is a link and a removal.
 pub(crate) async fn rename(shared: &Shared, from: &Key, to: &Key, condition: &Condition) -> Result<()> {
-    let (source, destination) = (Place::of(from)?, Place::of(to)?);
+    let (source, destination) = (KeyPath::of(from)?, KeyPath::of(to)?);
     let session = shared.pool.session().await?;
     shared.root.confine(&session, source.directory).await?;
     shared.root.confine(&session, destination.directory).await?;

@@ -9,7 +9,6 @@ mod copy;
 mod error;
 mod list;
 mod names;
-mod path;
 mod pool;
 mod read;
 mod root;

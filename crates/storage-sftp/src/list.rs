@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use openssh_sftp_client::metadata::MetaData;
 use storage_core::{
     BoxFuture, Directory, Entry, Error, ErrorKind, Key, ListRequest, Lister, Object, Page, Prefix, Result,
+    is_staged_name,
 };
 
 use crate::attributes::{is_directory, is_file, is_link, metadata};
@@ -13,7 +14,6 @@ use crate::backend::Shared;
 use crate::config::Symlinks;
 use crate::error::is_missing;
 use crate::names::is_no_text;
-use crate::path::is_staged;
 use crate::session::Session;
 
 const PAGE: usize = 1000;
@@ -120,7 +120,7 @@ impl SftpLister {
             let mut bytes = std::os::unix::ffi::OsStrExt::as_bytes(entry.filename().as_os_str()).to_vec();
             let found = entry.metadata();
             let skipped = is_link(&found) && self.shared.config.symlinks == Symlinks::Skip;
-            if matches!(bytes.as_slice(), b"." | b"..") || is_staged(&bytes) || skipped {
+            if matches!(bytes.as_slice(), b"." | b"..") || is_staged_name(&bytes) || skipped {
                 continue;
             }
             if is_directory(&found) {

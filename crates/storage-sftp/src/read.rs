@@ -10,14 +10,13 @@ use futures_util::stream::{self, StreamExt};
 use openssh_sftp_client::file::File;
 use openssh_sftp_client::metadata::MetaData;
 use storage_core::{
-    ByteStream, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result, Retry, body,
+    ByteStream, Error, ErrorKind, Key, KeyPath, Metadata, ReadRequest, ReadResponse, Result, Retry, body,
 };
 use tokio::io::AsyncSeek;
 
 use crate::attributes::{is_file, is_link, metadata};
 use crate::backend::Shared;
 use crate::config::Symlinks;
-use crate::path::Place;
 use crate::session::Session;
 
 /// Bytes of one request: what OpenSSH takes at most is a little more.
@@ -26,14 +25,14 @@ const CHUNK: u64 = 255 << 10;
 const IN_FLIGHT: usize = 16;
 
 pub(crate) async fn stat(shared: &Shared, key: &Key) -> Result<Metadata> {
-    let place = Place::of(key)?;
+    let place = KeyPath::of(key)?;
     let session = shared.pool.session().await?;
     let found = look(shared, &session, &place).await?;
     Ok(metadata(&found))
 }
 
 /// What the object at a place is like; a directory and the like are none.
-pub(crate) async fn look(shared: &Shared, session: &Session, place: &Place<'_>) -> Result<MetaData> {
+pub(crate) async fn look(shared: &Shared, session: &Session, place: &KeyPath<'_>) -> Result<MetaData> {
     let found = match shared.config.symlinks {
         Symlinks::Follow => shared.root.look(session, place).await?,
         Symlinks::Skip => {
@@ -49,7 +48,7 @@ pub(crate) async fn look(shared: &Shared, session: &Session, place: &Place<'_>) 
 }
 
 pub(crate) async fn read(shared: &Shared, key: &Key, request: &ReadRequest) -> Result<ReadResponse> {
-    let place = Place::of(key)?;
+    let place = KeyPath::of(key)?;
     let session = shared.pool.session().await?;
     // What is opened may be a link or a FIFO: opening the one leads astray, opening the other waits for ever.
     look(shared, &session, &place).await?;

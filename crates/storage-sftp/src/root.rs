@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use openssh_sftp_client::metadata::MetaData;
-use storage_core::{Error, ErrorKind, Result};
+use storage_core::{Error, ErrorKind, KeyPath, Result};
 
 use crate::attributes::is_link;
 use crate::error::is_missing;
 use crate::names::is_no_text;
-use crate::path::Place;
 use crate::session::Session;
 
 /// The root as the server itself names it, free of links.
@@ -78,7 +77,7 @@ impl Root {
     }
 
     /// What stands at a place; a link leads to what it leads to, under the root.
-    pub(crate) async fn look(&self, session: &Session, place: &Place<'_>) -> Result<MetaData> {
+    pub(crate) async fn look(&self, session: &Session, place: &KeyPath<'_>) -> Result<MetaData> {
         let path = self.at(place.path);
         let mut fs = session.fs();
         let (confined, found) =

@@ -10,7 +10,8 @@ use openssh_sftp_client::file::File;
 use openssh_sftp_client::fs::Fs;
 use openssh_sftp_client::metadata::MetaData;
 use storage_core::{
-    Change, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, UnixAttributes, WriteRequest,
+    Change, Condition, Error, ErrorKind, Key, KeyPath, Metadata, Payload, Result, UnixAttributes,
+    WriteRequest, staged_name,
 };
 use tokio::sync::Mutex;
 
@@ -18,7 +19,6 @@ use crate::attributes::{self, is_directory};
 use crate::backend::Shared;
 use crate::change::make_directories;
 use crate::error::is_missing;
-use crate::path::{Place, staged_name};
 use crate::read::seek;
 use crate::session::Session;
 
@@ -57,7 +57,7 @@ impl Staged {
         key: &Key,
         unix: Option<UnixAttributes>,
     ) -> Result<Self> {
-        let place = Place::of(key)?;
+        let place = KeyPath::of(key)?;
         let session = shared.pool.session().await?;
         let (mut fs, destination) = (session.fs(), shared.root.at(place.path));
         let (confined, old) =
