@@ -66,7 +66,7 @@ impl Auth {
         match &config.credentials {
             Credentials::Anonymous => Ok(Self::Nobody),
             Credentials::AccountKey(key) => Ok(Self::Key(SharedKey::new(account, key)?)),
-            Credentials::Sas(token) => Ok(Self::Sas(token.clone())),
+            Credentials::Sas(token) => Ok(Self::Sas(query(token.reveal()))),
             Credentials::ClientSecret { tenant_id, client_id, client_secret } => {
                 patient(application(tenant_id, client_id, client_secret.reveal(), options))
             }
@@ -79,6 +79,11 @@ impl Auth {
             Credentials::Chain => Ok(Self::Token(Arc::new(Chain::new(options)))),
         }
     }
+}
+
+/// A signature as every URL carries it, however it was pasted. A bare `+`, as in base64, is a blank to who parses queries.
+fn query(sas: &str) -> Secret {
+    sas.trim().trim_start_matches('?').replace('+', "%2B").into()
 }
 
 type Found = azure_core::Result<Arc<dyn TokenCredential>>;

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use storage_core::{DeleteTarget, Error, ErrorKind, Result};
 
 use crate::backend::Container;
-use crate::error::error;
+use crate::error::{error, is_service, no_service};
 use crate::name::check;
 
 /// Deletes of one call side by side.
@@ -26,15 +26,18 @@ async fn single(container: &Container, target: &DeleteTarget) -> Result<()> {
         delete_snapshots: snapshots.then_some(DeleteSnapshotsOptionType::Include),
         ..Default::default()
     };
-    let Err(failed) = container.service.blob(&target.key).delete(Some(options)).await else { return Ok(()) };
-    let refused = error(failed);
+    let refused = match container.service.blob(&target.key).delete(Some(options)).await {
+        Ok(answer) if is_service(answer.headers()) => return Ok(()),
+        Ok(_) => return Err(no_service()),
+        Err(failed) => error(failed),
+    };
     let is_condition = refused.error.kind() == ErrorKind::PreconditionFailed;
     match (refused.status, &target.if_match) {
         (Some(404), None) if refused.is_missing() => Ok(()),
         (Some(404), Some(_)) if refused.is_missing() => Err(no_such()),
         (Some(412), Some(_)) if is_condition => Err(no_such()),
         // A version that never was, by a name that the service cannot read.
-        (Some(400), None) if target.version.is_some() && refused.error.kind() == ErrorKind::Other => Ok(()),
+        (Some(400), None) if target.version.is_some() && refused.is_bad_query() => Ok(()),
         _ => Err(refused.error),
     }
 }

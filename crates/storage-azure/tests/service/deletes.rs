@@ -90,7 +90,7 @@ async fn per_key(endpoint: String) -> Outcome {
     }
     let leased = Answer::new(412).header("x-ms-error-code", "LeaseIdMissing");
     let only_b = |request: &storage_conformance::proxy::Request| {
-        call(request) == Some(Call::Delete) && request.target.ends_with("/b")
+        call(request) == Some(Call::Delete) && request.target.ends_with("%2Fb")
     };
     proxy.set(Plan::new().rule(Rule::new(Fault::Answer(leased)).only(only_b)));
     let results = store.delete_all(["a", "b", "c"].map(|name| DeleteTarget::new(key(name)))).await;

@@ -180,6 +180,9 @@ impl Place {
         };
         let url = [signed.url.reveal(), query].join(if query.is_empty() { "" } else { "&" });
         let mut request = reqwest::Client::new().request(verb, url).header("x-ms-version", "2023-11-03");
+        if query.is_empty() && method == SignedMethod::Put {
+            request = request.header("x-ms-blob-type", "BlockBlob");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

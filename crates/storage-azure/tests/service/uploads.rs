@@ -207,7 +207,7 @@ async fn leftovers_lost(endpoint: String) -> Outcome {
     let store = place.through(&proxy, |c| c).await?;
     for (at, wanted) in [Call::Finish, Call::Part, Call::Stat].into_iter().enumerate() {
         let name = format!("k{at}");
-        begin(&place, &name, "left").await?;
+        begin(&place, &name, &"0".repeat(48)).await?;
         proxy.set(lost(wanted));
         match store.write(&key(&name), body(10), WriteOptions::new().if_absent()).await {
             Ok(_) => assert!(store.read(&key(&name), ReadOptions::new()).await?.bytes == body(10)),

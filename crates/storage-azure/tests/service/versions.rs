@@ -63,7 +63,10 @@ fn blob(head: &str) -> String {
     match &line[..3] {
         "GET" => answer(200, &headers, content),
         "HEA" => {
-            format!("HTTP/1.1 200 x\r\n{}\r\ncontent-length: {etag}\r\n\r\n", headers.replace('\n', "\r\n"))
+            format!(
+                "HTTP/1.1 200 x\r\nx-ms-version: 1\r\n{}\r\ncontent-length: {etag}\r\n\r\n",
+                headers.replace('\n', "\r\n")
+            )
         }
         "DEL" => answer(202, "", ""),
         _ => answer(201, &headers, ""),
