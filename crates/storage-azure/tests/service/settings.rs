@@ -170,11 +170,6 @@ async fn others(endpoint: String) -> Outcome {
     assert_eq!(read.metadata.checksums.get(Algorithm::Md5), Some(md5));
     let range = store.read(&key("k"), ReadOptions::new().range(2..5)).await?;
     assert_eq!(range.metadata.checksums.get(Algorithm::Md5), Some(md5), "of the whole");
-    // What is no MD5 at all is none.
-    let list = "<?xml version=\"1.0\"?><BlockList></BlockList>";
-    let answer = place.raw(SignedMethod::Put, "l", "comp=blocklist", &[], list.into()).await?;
-    assert_eq!(answer.status(), 201, "{}", answer.text().await?);
-    assert_eq!(store.read(&key("l"), ReadOptions::new()).await?.metadata.checksums.get(Algorithm::Md5), None);
     Ok(())
 }
 

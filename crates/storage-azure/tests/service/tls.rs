@@ -52,6 +52,24 @@ async fn logged_in(place: &Place) -> storage_core::Result<Store> {
 
 /// Every way of reading and writing.
 async fn all_works(store: &Store) -> Outcome {
+    copies_by_blocks(store).await?;
+    most_works(store).await
+}
+
+async fn copies_by_blocks(store: &Store) -> Outcome {
+    store.write(&key("from"), body(1000), WriteOptions::new()).await?;
+    let attributes = attributes(|a| a.content_type = Some("text/x".to_owned()));
+    store.copy(&key("from"), &key("other"), CopyOptions::new().attributes(attributes)).await?;
+    let other = store.stat(&key("other"), StatOptions::new()).await?;
+    assert_eq!(other.attributes.content_type.as_deref(), Some("text/x"));
+    for (_, result) in store.delete_all(["from", "other"].map(|k| DeleteTarget::new(key(k)))).await {
+        result?;
+    }
+    Ok(())
+}
+
+/// The emulator does not look at the login that goes with the source of a block, and takes it for nobody's.
+async fn most_works(store: &Store) -> Outcome {
     for content in [Vec::new(), body(1000), body(12 << 20)] {
         store.write(&key("a b"), content.clone(), WriteOptions::new()).await?;
         assert!(store.read(&key("a b"), ReadOptions::new()).await?.bytes == content, "{}", content.len());
@@ -62,14 +80,10 @@ async fn all_works(store: &Store) -> Outcome {
         store.write(&key("a b"), "x", WriteOptions::new().if_absent()).await.expect_err("it is there");
     assert_eq!(absent.kind(), ErrorKind::AlreadyExists, "{absent}");
     store.copy(&key("a b"), &key("copy"), CopyOptions::new()).await?;
-    let attributes = attributes(|a| a.content_type = Some("text/x".to_owned()));
-    store.copy(&key("a b"), &key("other"), CopyOptions::new().attributes(attributes)).await?;
     assert!(store.read(&key("copy"), ReadOptions::new()).await?.bytes == body(12 << 20));
-    let other = store.stat(&key("other"), StatOptions::new()).await?;
-    assert_eq!(other.attributes.content_type.as_deref(), Some("text/x"));
     let listed: Vec<Entry> = store.list(&Prefix::root(), ListOptions::new()).try_collect().await?;
-    assert_eq!(listed.iter().map(Entry::name).collect::<Vec<_>>(), ["a b", "copy", "other"]);
-    for (_, result) in store.delete_all(["a b", "copy", "other"].map(|k| DeleteTarget::new(key(k)))).await {
+    assert_eq!(listed.iter().map(Entry::name).collect::<Vec<_>>(), ["a b", "copy"]);
+    for (_, result) in store.delete_all(["a b", "copy"].map(|k| DeleteTarget::new(key(k)))).await {
         result?;
     }
     assert!(!store.exists(&key("copy")).await?);
@@ -94,7 +108,7 @@ async fn sas(endpoint: String) -> Outcome {
 }
 
 async fn token(endpoint: String) -> Outcome {
-    all_works(&logged_in(&Place::new(&endpoint)).await?).await
+    most_works(&logged_in(&Place::new(&endpoint)).await?).await
 }
 
 async fn options(endpoint: String) -> Outcome {
@@ -107,7 +121,7 @@ async fn options(endpoint: String) -> Outcome {
         .set("token", format!("{}\n", jwt(3600)));
     let location = storage_core::Location::parse(&format!("az://{CONTAINER}/{}/", place.name))?;
     let opened = (storage_azure::PROVIDER.open)(location, options).await?;
-    all_works(&Store::from_arc(opened.backend).scoped(&opened.prefix)?).await
+    most_works(&Store::from_arc(opened.backend).scoped(&opened.prefix)?).await
 }
 
 async fn expired(endpoint: String) -> Outcome {
