@@ -29,7 +29,7 @@ fn dressed() -> WriteOptions {
         a.content_encoding = Some("gzip".to_owned());
         a.content_language = Some("de, fr".to_owned());
         a.content_disposition = Some("attachment; filename=\"a b.txt\"".to_owned());
-        a.cache_control = Some("max-age=60".to_owned())
+        a.cache_control = Some("max-age=60".to_owned());
     });
     WriteOptions::new()
         .attributes(attributes)

@@ -110,7 +110,7 @@ async fn encoded(endpoint: String) -> Outcome {
     for encoding in ["gzip", "deflate", "br", "zstd"] {
         let attributes = attributes(|a| {
             a.content_encoding = Some(encoding.to_owned());
-            a.cache_control = Some("no-transform".to_owned())
+            a.cache_control = Some("no-transform".to_owned());
         });
         let options = WriteOptions::new().attributes(attributes.clone());
         store.write(&key("k"), content.clone(), options).await?;
