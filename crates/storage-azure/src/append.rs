@@ -1,5 +1,7 @@
 //! Append blobs, which grow at their end: the one thing of this service that no object store of ours has.
 
+use std::time::Duration;
+
 use azure_core::http::Etag;
 use azure_storage_blob::models::{
     AppendBlobClientAppendBlockOptions, AppendBlobClientAppendBlockResultHeaders,
@@ -16,6 +18,9 @@ use crate::write::verify;
 
 /// The most that one request appends.
 const APPEND_MAX: u64 = 100 << 20;
+/// How long silence is taken, and how many bytes a second are too few: as `Store` has it by default.
+const SILENCE: Duration = Duration::from_secs(60);
+const SLOWEST: u64 = 16 << 10;
 
 impl Azure {
     /// Appends `data` to the append blob at `key`, which is made if nothing stands there. Tells where in the blob the
@@ -25,22 +30,33 @@ impl Azure {
     /// [`Store`](storage_core::Store) reads, lists, copies and deletes it like any other, and a write replaces it.
     ///
     /// # Errors
-    /// `InvalidInput` for more than 100 MiB. `PermissionDenied` if a blob of another type stands there. An error that
+    /// `InvalidInput` for no bytes and for more than 100 MiB. `PermissionDenied` if a blob of another type stands there. An error that
     /// may have been applied is not tried again: the data may stand there, and would stand there twice.
     pub async fn append(&self, key: &Key, data: impl Into<Bytes>) -> Result<u64> {
-        check(key)?;
+        let named = |failed: Error| failed.with_backend("azure").with_key(key);
+        check(key).map_err(named)?;
         let data: Bytes = data.into();
-        if data.len() as u64 > APPEND_MAX {
-            return Err(Error::new(ErrorKind::InvalidInput, "one append takes at most 100 MiB").with_key(key));
+        if data.is_empty() || data.len() as u64 > APPEND_MAX {
+            let message = "one append takes at least one byte and at most 100 MiB";
+            return Err(named(Error::new(ErrorKind::InvalidInput, message)));
         }
-        let appended = match self.append_once(key, data.clone()).await {
+        // No `Store` stands in front that would keep the time.
+        let limit = SILENCE + Duration::from_secs(data.len() as u64 / SLOWEST);
+        let late = |_| {
+            let message = format!("no answer within {limit:?}");
+            Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
+        };
+        tokio::time::timeout(limit, self.grow(key, data)).await.unwrap_or_else(late).map_err(named)
+    }
+
+    async fn grow(&self, key: &Key, data: Bytes) -> Result<u64> {
+        match self.append_once(key, data.clone()).await {
             Err(failed) if failed.kind() == ErrorKind::NotFound => {
                 self.create(key).await?;
                 self.append_once(key, data).await
             }
             appended => appended,
-        };
-        appended.map_err(|failed| failed.with_backend("azure").with_key(key))
+        }
     }
 
     async fn append_once(&self, key: &Key, data: Bytes) -> Result<u64> {
@@ -66,7 +82,7 @@ impl Azure {
         let client = self.container().service.blob(key).append_blob_client();
         match client.create(Some(options)).await.map_err(|failed| error(failed).error) {
             Err(failed) if failed.kind() == ErrorKind::AlreadyExists => Ok(()),
-            made => made.map(drop).map_err(|failed| failed.with_backend("azure").with_key(key)),
+            made => made.map(drop),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientOptions;
+use azure_core::time::OffsetDateTime;
 use azure_identity::{
     AzureCliCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
@@ -21,6 +22,8 @@ use crate::shared_key::SharedKey;
 
 /// How long one way to a token may take: no longer than a person at a terminal waits.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// Long enough that nobody asks for a new one before each request.
+const VALID: Duration = Duration::from_secs(24 * 3600);
 
 /// How requests tell who asks.
 #[derive(Clone, Debug)]
@@ -63,16 +66,24 @@ impl Auth {
         match &config.credentials {
             Credentials::Anonymous => Ok(Self::Nobody),
             Credentials::AccountKey(key) => Ok(Self::Key(SharedKey::new(account, key)?)),
-            Credentials::Sas(token) => Ok(Self::Sas(token.clone())),
+            Credentials::Sas(token) => Ok(Self::Sas(query(token.reveal()))),
             Credentials::ClientSecret { tenant_id, client_id, client_secret } => {
                 patient(application(tenant_id, client_id, client_secret.reveal(), options))
             }
             Credentials::WorkloadIdentity => patient(workload(options)),
             Credentials::ManagedIdentity { client_id } => patient(managed(client_id.as_deref(), options)),
             Credentials::Cli => patient(AzureCliCredential::new(None).map(|c| c as Arc<dyn TokenCredential>)),
+            Credentials::Token(token) => {
+                Ok(Self::Token(Arc::new(Given(token.reveal().trim().to_owned().into()))))
+            }
             Credentials::Chain => Ok(Self::Token(Arc::new(Chain::new(options)))),
         }
     }
+}
+
+/// A signature as every URL carries it, however it was pasted. A bare `+`, as in base64, is a blank to who parses queries.
+fn query(sas: &str) -> Secret {
+    sas.trim().trim_start_matches('?').replace('+', "%2B").into()
 }
 
 type Found = azure_core::Result<Arc<dyn TokenCredential>>;
@@ -108,6 +119,23 @@ pub(crate) fn no_credentials(why: &str) -> Error {
     let message = "no usable credentials; log in with `az login`, set AZURE_STORAGE_KEY or `account_key`, or \
                    `anonymous=true` for a public container";
     Error::new(ErrorKind::Unauthenticated, message).with_source(why.to_owned())
+}
+
+/// A token that somebody else got.
+#[derive(Debug)]
+struct Given(azure_core::credentials::Secret);
+
+#[async_trait]
+impl TokenCredential for Given {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        // How long it holds is between its giver and the service, which says so when it does no more.
+        let later = OffsetDateTime::now_utc() + VALID;
+        Ok(AccessToken::new(self.0.clone(), later))
+    }
 }
 
 /// A credential that gives up in time.

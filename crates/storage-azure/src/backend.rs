@@ -117,7 +117,7 @@ impl Backend for Azure {
     }
 
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
-        Box::pin(async { Ok(delete::delete(&self.0, targets).await) })
+        Box::pin(delete::delete(&self.0, targets))
     }
 
     fn copy<'a>(

@@ -36,6 +36,7 @@ impl Service {
     /// Reads settings and credentials; asks nothing of the service yet.
     pub(crate) fn new(config: Config) -> Result<(Self, Config)> {
         let config = found(config)?;
+        check_container(&config.container)?;
         let (account, endpoint) = place(&config)?;
         let mut options = ClientOptions {
             retry: RetryOptions::none(),
@@ -57,7 +58,7 @@ impl Service {
         let mut url = endpoint.clone();
         url.set_path(&format!("{}/{}", endpoint.path().trim_end_matches('/'), encode(&config.container)));
         if let Auth::Sas(token) = &auth {
-            url.set_query(Some(token.reveal().trim_start_matches('?')));
+            url.set_query(Some(token.reveal()));
         }
         let typed =
             BlobContainerClientOptions { client_options: options.clone(), version: VERSION.to_owned() };
@@ -105,7 +106,7 @@ impl Service {
         let mut url = self.endpoint.clone();
         url.set_path(&format!("{}/{path}", self.endpoint.path().trim_end_matches('/')));
         let sas = match &self.auth {
-            Auth::Sas(token) => token.reveal().trim_start_matches('?'),
+            Auth::Sas(token) => token.reveal(),
             _ => "",
         };
         let query: Vec<&str> = [query, sas].into_iter().filter(|part| !part.is_empty()).collect();
@@ -130,6 +131,21 @@ impl Service {
 pub(crate) fn query<const N: usize>(pairs: [(&str, Option<&str>); N]) -> String {
     let given = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
     given.collect::<Vec<_>>().join("&")
+}
+
+/// What is no name of a container could lead out of it: `..` to the account.
+fn check_container(name: &str) -> Result<()> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = name.strip_prefix('$').unwrap_or(name).as_bytes();
+    let fine = (3..=63).contains(&name.len())
+        && bytes.iter().all(|b| plain(*b) || *b == b'-')
+        && bytes.first().copied().is_some_and(plain)
+        && bytes.last().copied().is_some_and(plain)
+        && !name.contains("--");
+    if fine {
+        return Ok(());
+    }
+    Err(invalid("the name of a container has 3 to 63 lower-case letters, digits and single `-`"))
 }
 
 /// The account, and where it is.
@@ -157,7 +173,7 @@ fn place(config: &Config) -> Result<(String, Url)> {
     // Of the host, or of the path where the host is an address or an emulator's name.
     let named = || {
         let in_path = endpoint.path().trim_matches('/');
-        let in_host = endpoint.host_str().and_then(|host| host.split_once('.')).map(|(first, _)| first);
+        let in_host = endpoint.domain().and_then(|host| host.split_once('.')).map(|(first, _)| first);
         if in_path.is_empty() { in_host.unwrap_or_default().to_owned() } else { in_path.to_owned() }
     };
     let account = account.unwrap_or_else(named);
@@ -173,11 +189,20 @@ fn http_client(config: &Config) -> Result<reqwest::Client> {
         .connect_timeout(config.connect_timeout)
         // `Store` repeats; and a signature goes nowhere but where it was meant to.
         .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none());
+        .redirect(reqwest::redirect::Policy::none())
+        // What is stored as it is comes back as it is, whatever else in the program has these switched on.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate();
     if let Some(path) = &config.ca_file {
         http = http.tls_certs_merge(certificates(path)?);
     }
     http.build().map_err(|failed| {
+        if let Some(path) = &config.ca_file {
+            let message = format!("`ca_file` {} cannot be used", path.display());
+            return Error::new(ErrorKind::InvalidConfig, message).with_source(crate::error::root(&failed));
+        }
         let message =
             "no secure connections can be made; are there certificates of authorities on this machine?";
         Error::new(ErrorKind::InvalidConfig, message).with_source(crate::error::root(&failed))
@@ -207,7 +232,7 @@ mod tests {
     #[test]
     fn places() {
         let check = |endpoint: &str, expected: Option<&str>| {
-            let found = place(&Config::new("c").endpoint(endpoint));
+            let found = place(&Config::new("container").endpoint(endpoint));
             assert_eq!(found.ok().map(|(account, _)| account).as_deref(), expected, "{endpoint}");
         };
         check("https://me.blob.core.windows.net", Some("me"));
@@ -215,8 +240,9 @@ mod tests {
         check("http://127.0.0.1:10000/devstoreaccount1/", Some("devstoreaccount1"));
         check("https://me:secret@h.example", None);
         check("me.blob.core.windows.net", None);
+        check("http://127.0.0.1:10000", None);
         check("https://me.blob.core.windows.net?sv=1", None);
-        let (_, url) = place(&Config::new("c").account("me")).expect("an account");
+        let (_, url) = place(&Config::new("container").account("me")).expect("an account");
         assert_eq!(url.as_str(), "https://me.blob.core.windows.net/");
     }
 

@@ -38,6 +38,8 @@ pub enum Credentials {
     },
     /// Whoever is logged in with `az`.
     Cli,
+    /// An access token that somebody else got, for `https://storage.azure.com`. It is not renewed.
+    Token(Secret),
     /// Nobody: for public containers.
     Anonymous,
 }
@@ -204,6 +206,7 @@ fn credentials(options: &Options) -> Result<Credentials> {
     let client_id = options.get("client_id").map(str::to_owned);
     let key = options.secret("account_key").map(Credentials::AccountKey);
     let sas = options.secret("sas_token").map(Credentials::Sas);
+    let token = options.secret("token").map(Credentials::Token);
     let anonymous = options.flag("anonymous", false)?.then_some(Credentials::Anonymous);
     let application = match (options.get("tenant_id"), &client_id, options.secret("client_secret")) {
         (Some(tenant_id), Some(client_id), Some(client_secret)) => Some(Credentials::ClientSecret {
@@ -224,12 +227,12 @@ fn credentials(options: &Options) -> Result<Credentials> {
             return Err(Error::new(ErrorKind::InvalidConfig, message));
         }
     };
-    let mut given = [key, sas, application, identity, anonymous].into_iter().flatten();
+    let mut given = [key, sas, token, application, identity, anonymous].into_iter().flatten();
     match (given.next(), given.next()) {
         (None, _) => Ok(Credentials::Chain),
         (Some(one), None) => Ok(one),
         _ => Err(invalid(
-            "give one of `account_key`, `sas_token`, `client_secret`, `identity` and `anonymous`, not several",
+            "give one of `account_key`, `sas_token`, `token`, `client_secret`, `identity` and `anonymous`, not several",
         )),
     }
 }

@@ -4,13 +4,15 @@
 use azure_core::http::{Etag, Method, Request, Url};
 use azure_storage_blob::models::{BlockBlobClientStageBlockFromUrlOptions, HttpRange};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use storage_core::{Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version};
+use storage_core::{
+    Condition, CopyRequest, ETag, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version,
+};
 
 use crate::auth::Auth;
 use crate::backend::Container;
 use crate::client::query;
 use crate::error::{Refused, error};
-use crate::metadata::{header, told_etag};
+use crate::metadata::{check_headers, header, told_etag};
 use crate::name::check;
 use crate::read::stat;
 use crate::sas;
@@ -31,6 +33,9 @@ pub(crate) async fn copy(
     request: &CopyRequest,
 ) -> Result<Metadata> {
     check(to)?;
+    if let Some(attributes) = &request.attributes {
+        check_headers(attributes)?;
+    }
     let mut asked = StatRequest::default();
     asked.version = request.source_version.clone();
     let source = stat(container, from, &asked).await?;
@@ -39,7 +44,10 @@ pub(crate) async fn copy(
     {
         return Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"));
     }
-    let place = Source::new(container, from, request.source_version.as_ref()).await?;
+    let mut place = Source::new(container, from, request.source_version.as_ref()).await?;
+    if from == to && request.source_version.is_none() {
+        place.replaces = source.etag.clone();
+    }
     // Onto itself, a blob would keep the token of the write that made it.
     let whole = request.attributes.is_none() && from != to && source.size <= ONE_REQUEST;
     let conditions = |refused| of_conditions(refused, &request.condition);
@@ -68,6 +76,8 @@ type Headers = azure_core::http::headers::Headers;
 struct Source {
     url: Url,
     authorization: Option<String>,
+    /// What new attributes are for: were it replaced meanwhile, they would bring the old content back.
+    replaces: Option<ETag>,
 }
 
 impl Source {
@@ -89,7 +99,7 @@ impl Source {
             // The signature of every URL is in this one, too.
             Auth::Sas(_) | Auth::Nobody => {}
         }
-        Ok(Self { url, authorization })
+        Ok(Self { url, authorization, replaces: None })
     }
 }
 
@@ -134,8 +144,12 @@ async fn by_blocks(
     stream::iter(blocks).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
     let ids = (0..count).map(|at| block_id(&token, at)).collect();
     let attributes = request.attributes.as_ref().unwrap_or(&source.attributes);
+    let condition = match (&request.condition, &place.replaces) {
+        (Condition::None, Some(etag)) => &Condition::IfMatch(etag.clone()),
+        (condition, _) => condition,
+    };
     let md5 = source.checksums.get(storage_core::Algorithm::Md5).map(|md5| md5.as_bytes().to_vec());
-    let what = Commit { attributes, token: None, condition: &request.condition, md5 };
+    let what = Commit { attributes, token: None, condition, md5 };
     commit(container, to, ids, what).await
 }
 

@@ -10,6 +10,10 @@ use storage_core::{Condition, Error, ErrorKind, Retry};
 
 /// How an error begins that is about the container and no blob.
 const NO_CONTAINER: &str = "there is no such container";
+/// Longer than anybody waits, and short enough to be added to.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// What stands before a secret in what others quote of a request.
+const SECRETS: [&str; 4] = ["sig=", "bearer ", "sharedkey ", "mac signature found in the http request "];
 
 /// A failed request.
 #[derive(Debug)]
@@ -39,6 +43,11 @@ impl Refused {
         self.error.kind() == ErrorKind::NotFound && !self.error.message().starts_with(NO_CONTAINER)
     }
 
+    /// Whether the service could not read what the query asks for, such as a version that it cannot have made.
+    pub(crate) fn is_bad_query(&self) -> bool {
+        matches!(self.code.as_str(), "InvalidQueryParameterValue" | "OutOfRangeQueryParameterValue")
+    }
+
     /// What a refusal means for the condition of a write.
     pub(crate) fn of_condition(self, condition: &Condition) -> Error {
         let is_condition = self.error.kind() == ErrorKind::PreconditionFailed;
@@ -65,11 +74,18 @@ pub(crate) fn error(failed: azure_core::Error) -> Refused {
             let code = error_code.as_deref().unwrap_or_default();
             // Without a code the vendor's client gives the status in words.
             let code = if code.bytes().all(|b| b.is_ascii_alphanumeric()) { code } else { "" };
+            let code = if code.starts_with(|c: char| c.is_ascii_digit()) { "" } else { code };
             let (message, headers) = match raw_response {
                 Some(raw) => (message(raw), Some(raw.headers())),
                 None => (String::new(), None),
             };
-            let error = answered(status, code, &message);
+            let is_service = headers.is_none_or(is_service);
+            let error = match status {
+                // Whoever is no such service knows nothing of blobs, nor that one is missing.
+                200..=299 => no_service(),
+                404 | 405 if !is_service => no_service(),
+                _ => answered(status, code, &message),
+            };
             let error = match headers.and_then(retry_after) {
                 Some(after) if error.is_retryable() => error.with_retry(Retry::After(after)),
                 _ => error,
@@ -93,9 +109,10 @@ pub(crate) fn error(failed: azure_core::Error) -> Refused {
 fn retry_after(headers: &Headers) -> Option<Duration> {
     let header = |name: &'static str| headers.get_optional_str(&HeaderName::from_static(name));
     if let Some(milliseconds) = header("x-ms-retry-after-ms").and_then(|text| text.trim().parse().ok()) {
-        return Some(Duration::from_millis(milliseconds));
+        return Some(Duration::from_millis(milliseconds).min(LONGEST_WAIT));
     }
-    header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+    let wait = header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    wait.map(|wait| wait.min(LONGEST_WAIT))
 }
 
 /// What the XML of an answer says, or its text.
@@ -130,6 +147,12 @@ fn answered(status: u16, code: &str, message: &str) -> Error {
         (_, "LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseLost") => {
             advise(ErrorKind::PermissionDenied, "somebody holds a lease on the blob")
         }
+        (_, "InvalidBlobOrBlock") => advise(
+            ErrorKind::Unavailable,
+            "another program has begun an upload there, whose blocks are named otherwise and go after a week or with a \
+             write in one request",
+        )
+        .with_retry(Retry::Never),
         (_, "BlobImmutableDueToPolicy" | "BlobOverwriteNotAllowed" | "UnauthorizedBlobOverwrite") => {
             new(ErrorKind::PermissionDenied)
         }
@@ -157,11 +180,19 @@ fn answered(status: u16, code: &str, message: &str) -> Error {
         (403, "AuthenticationFailed") if lower.contains("signature not valid in the specified time frame") => {
             advise(ErrorKind::Unauthenticated, "the credentials have expired; get new ones")
         }
-        (401 | 403, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "NoAuthenticationInformation") | (401, _) => {
+        (400 | 401 | 403, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "NoAuthenticationInformation")
+        | (401, _) => {
             advise(ErrorKind::Unauthenticated, "the service takes no such credentials; check account, key and clock")
         }
         (403, "KeyBasedAuthenticationNotPermitted") => {
             advise(ErrorKind::Unauthenticated, "the account takes no keys; log in with `az login`")
+        }
+        (403, "AuthorizationFailure") => {
+            let advice = "the service does not let these credentials in; check account, key and the account's network rules";
+            advise(ErrorKind::PermissionDenied, advice)
+        }
+        (403, "AuthorizationPermissionMismatch") => {
+            advise(ErrorKind::PermissionDenied, "the credentials lack the role or permission for that")
         }
         (403, _) => new(ErrorKind::PermissionDenied),
         (412, _) => new(ErrorKind::PreconditionFailed),
@@ -187,12 +218,28 @@ fn answered(status: u16, code: &str, message: &str) -> Error {
 fn said(status: u16, code: &str, message: &str) -> String {
     // A message is the service's: one line, and not the whole of a proxy's error page.
     let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let message = without_secrets(message);
     match (code, message.trim()) {
         ("", "") => format!("the service answered {status}"),
         ("", message) => format!("the service answered {status}: {message}"),
         (code, "") => format!("{code}, status {status}"),
         (code, message) => format!("{code}: {message}"),
     }
+}
+
+/// Servers in between quote what they were asked, and the service the signature that it did not like.
+fn without_secrets(mut text: String) -> String {
+    for mark in SECRETS {
+        let mut from = 0;
+        while let Some(at) = text[from..].to_ascii_lowercase().find(mark) {
+            let start = from + at + mark.len();
+            let quoted = usize::from(text[start..].starts_with('\''));
+            let end = text[start + quoted..].find([' ', '&', '\'', '"', '<', '>', ',']);
+            text.replace_range(start..end.map_or(text.len(), |end| start + quoted + end), "***");
+            from = start;
+        }
+    }
+    text
 }
 
 fn not_reached(failed: &azure_core::Error) -> Error {
@@ -204,7 +251,7 @@ fn not_reached(failed: &azure_core::Error) -> Error {
             .with_source(root(failed))
             .with_retry(Retry::Never);
     }
-    let late = chain.contains("timed out");
+    let late = ["timed out", "deadline has elapsed"].iter().any(|words| chain.contains(words));
     let (kind, message) = match late {
         true => (
             ErrorKind::TimedOut,
@@ -231,8 +278,15 @@ pub(crate) fn broken_body(failed: &azure_core::Error) -> Error {
 /// A success that lacks what every answer of the service has. It is somebody else's, such as the page on which a
 /// network asks its guests to log in.
 pub(crate) fn no_service() -> Error {
-    let message = "what answered is no Azure Blob Storage: it names no ETag; is the endpoint right?";
+    let message = "what answered is no Azure Blob Storage; is the endpoint right?";
     Error::new(ErrorKind::InvalidConfig, message).maybe_applied()
+}
+
+/// Whether an answer is the service's, which signs all of its answers so.
+pub(crate) fn is_service(headers: &Headers) -> bool {
+    ["x-ms-request-id", "x-ms-version", "x-ms-error-code"]
+        .into_iter()
+        .any(|name| headers.get_optional_str(&HeaderName::from_static(name)).is_some())
 }
 
 /// An answer that contradicts itself.

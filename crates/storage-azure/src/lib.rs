@@ -41,6 +41,7 @@ pub const PROVIDER: Provider = Provider {
         secret("connection_string", "account, endpoint and credentials in one, as the portal shows it"),
         secret("account_key", "key of the account, in place of the credentials found on this machine"),
         secret("sas_token", "shared access signature, `sv=…&sig=…`"),
+        secret("token", "access token for https://storage.azure.com, which is not renewed"),
         option("tenant_id", "tenant of `client_id`, with `client_secret`"),
         option("client_id", "application that logs in, or the identity to use of several managed ones"),
         secret("client_secret", "secret of the application `client_id`"),

@@ -7,11 +7,11 @@ use azure_core::http::headers::{HeaderName, Headers};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use storage_core::{
-    Algorithm, Checksum, Checksums, ETag, Key, Metadata, Result, Version, decode_user_metadata,
-    encode_user_metadata,
+    Algorithm, Attributes, Checksum, Checksums, ETag, Error, ErrorKind, Key, Metadata, Result, Version,
+    decode_user_metadata, encode_user_metadata,
 };
 
-use crate::error::no_service;
+use crate::error::{is_service, no_service};
 use crate::name::{metadata_name, plain_metadata_name};
 
 /// The type given to blobs written without one, which is no type at all: the service would make one up.
@@ -56,7 +56,8 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &'static str) -> Option<&'a
 
 /// The ETag of an answer, which every answer about a blob has.
 pub(crate) fn told_etag(headers: &Headers) -> Result<ETag> {
-    header(headers, "etag").filter(|told| !told.is_empty()).map(etag).ok_or_else(no_service)
+    let told = header(headers, "etag").filter(|told| !told.is_empty() && is_service(headers));
+    told.map(etag).ok_or_else(no_service)
 }
 
 /// Headers name ETags with quotes, listings without.
@@ -68,6 +69,28 @@ pub(crate) fn etag(text: &str) -> ETag {
 pub(crate) fn md5_of(told: Option<&str>) -> Checksums {
     let md5 = told.and_then(|text| BASE64.decode(text).ok());
     md5.and_then(|bytes| Checksum::new(Algorithm::Md5, &bytes).ok()).into_iter().collect()
+}
+
+/// Refuses content headers that no header can carry. Unlike user metadata they are the reader's, and have no other form.
+///
+/// # Errors
+/// `InvalidInput`.
+pub(crate) fn check_headers(attributes: &Attributes) -> Result<()> {
+    let headers = [
+        ("content type", &attributes.content_type),
+        ("content encoding", &attributes.content_encoding),
+        ("content language", &attributes.content_language),
+        ("content disposition", &attributes.content_disposition),
+        ("cache control", &attributes.cache_control),
+    ];
+    for (name, value) in headers {
+        if value.as_ref().is_some_and(|value| !value.bytes().all(|b| matches!(b, b' '..=b'~'))) {
+            let message =
+                format!("the {name} holds characters that no header can carry: it takes plain ASCII");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+    }
+    Ok(())
 }
 
 /// User metadata, and the token of a write, as the service takes them.
@@ -106,6 +129,7 @@ mod tests {
     fn headers_of_a_range() {
         let mut headers = Headers::new();
         headers.insert("etag", "\"0x1\"");
+        headers.insert("x-ms-version", "2024-11-04");
         headers.insert("content-range", "bytes 0-3/9");
         headers.insert("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
         headers.insert("x-ms-blob-content-md5", "JfnnlDI7RTiF9RgfG2JNCw==");

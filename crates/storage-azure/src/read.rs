@@ -127,7 +127,7 @@ async fn why(container: &Container, key: &Key, request: &ReadRequest, refused: E
 
 /// A version that the service cannot have made is a malformed request to it; to us it is not there.
 fn of_version(refused: Refused, version: Option<&Version>) -> Error {
-    if refused.status == Some(400) && version.is_some() && refused.error.kind() == ErrorKind::Other {
+    if refused.status == Some(400) && version.is_some() && refused.is_bad_query() {
         return Error::new(ErrorKind::NotFound, "no blob of this version").with_source(refused.error);
     }
     refused.error

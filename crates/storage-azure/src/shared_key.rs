@@ -23,7 +23,7 @@ pub(crate) struct SharedKey {
 
 impl SharedKey {
     pub(crate) fn new(account: &str, key: &Secret) -> Result<Self> {
-        let key = BASE64.decode(key.reveal().trim()).map_err(|_| {
+        let key = BASE64.decode(key.reveal().trim()).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
             Error::new(ErrorKind::InvalidConfig, "`account_key` is no base64; copy the whole key")
         })?;
         Ok(Self { account: account.to_owned(), key })

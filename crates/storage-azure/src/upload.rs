@@ -16,7 +16,7 @@ use storage_core::{
 use crate::backend::Container;
 use crate::checksum::crc64;
 use crate::error::{Refused, error};
-use crate::metadata::{NO_TYPE, user};
+use crate::metadata::{NO_TYPE, check_headers, user};
 use crate::name::check;
 use crate::write::{conditions, expected_md5, verify, written};
 
@@ -35,6 +35,7 @@ pub(crate) fn start(
     request: &WriteRequest,
 ) -> Result<Box<dyn Upload>> {
     check(key)?;
+    check_headers(&request.attributes)?;
     // What cannot be written is told before a block is sent.
     user(&request.attributes.user, key, Some(&request.token))?;
     Ok(Box::new(Blocks {

@@ -13,7 +13,7 @@ use storage_core::{
 use crate::backend::Container;
 use crate::checksum::crc64;
 use crate::config::Config;
-use crate::metadata::{NO_TYPE, header, md5_of, told_etag, user};
+use crate::metadata::{NO_TYPE, check_headers, header, md5_of, told_etag, user};
 use crate::name::check;
 use crate::read::stat;
 use crate::upload;
@@ -25,6 +25,7 @@ pub(crate) async fn write(
     request: &WriteRequest,
 ) -> Result<Metadata> {
     check(key)?;
+    check_headers(&request.attributes)?;
     let (size, crc) = (body.len(), crc64(&body));
     let attributes = &request.attributes;
     let mut put = Request::new(container.service.blob_url(key, ""), Method::Put);

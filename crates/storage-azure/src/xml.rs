@@ -28,16 +28,21 @@ pub(crate) struct Blob {
     pub(crate) is_directory: bool,
 }
 
+/// How every page begins.
+const ROOT: &[u8] = b"<EnumerationResults";
+
 /// Reads a page.
 ///
 /// # Errors
 /// `InvalidData` for what is no such page.
 pub(crate) fn page(text: &[u8]) -> Result<Listed> {
     let mut listed = Listed::default();
-    let mut is_page = false;
     let mut blob: Option<Blob> = None;
+    // A web site's page may be no XML at all, and is somebody else's rather than damaged.
+    if !text.windows(ROOT.len()).any(|window| window == ROOT) {
+        return Err(crate::error::no_service());
+    }
     walk(text, |path, encoded, text| {
-        is_page |= path.first().is_some_and(|root| root == "EnumerationResults");
         let path: Vec<&str> = path.iter().skip(1).map(String::as_str).collect();
         match (path.as_slice(), text) {
             (["Blobs", "Blob"], None) => listed.blobs.extend(blob.take()),
@@ -51,7 +56,7 @@ pub(crate) fn page(text: &[u8]) -> Result<Listed> {
             _ => {}
         }
     })?;
-    if is_page { Ok(listed) } else { Err(crate::error::no_service()) }
+    Ok(listed)
 }
 
 fn set(blob: &mut Blob, path: &[&str], encoded: bool, text: String) {

@@ -15,6 +15,8 @@ CONTAINER = "haul"
 # Published with the emulator, and no secret.
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 SUBJECT = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+# Clients take no authority's certificate for that of a server.
+SUBJECT += ["-addext", "basicConstraints=critical,CA:FALSE"]
 
 
 def start(cache, work):
