@@ -14,13 +14,11 @@ use crate::auth::Auth;
 use crate::client::Service;
 use crate::config::Config;
 use crate::list::AzureLister;
-use crate::{copy, delete, read, sign, upload, write};
+use crate::{copy, delete, read, sas, sign, upload, write};
 
 /// The most blocks of a blob, and the most of one.
 const BLOCKS_MAX: u64 = 50_000;
 const BLOCK_MAX: u64 = 4000 << 20;
-/// The longest that a key to sign with holds, for who has no account's key.
-const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A container.
 #[derive(Clone)]
@@ -76,7 +74,7 @@ impl Backend for Azure {
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
         let signs = matches!(container.service.auth, Auth::Key(_) | Auth::Token(_));
-        can.signed_urls = signs.then_some(SIGNED_URLS);
+        can.signed_urls = signs.then_some(sas::LONGEST);
         let part = container.config.part_size.clamp(1, BLOCK_MAX);
         can.limits.write_max = part;
         can.limits.part_min = 1;

@@ -18,6 +18,8 @@ const VERSION: &str = "2023-11-03";
 const COPY: Duration = Duration::from_secs(3600);
 /// Clocks differ.
 const SKEW: Duration = Duration::from_secs(15 * 60);
+/// The longest that a key which the service gives holds.
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What may be done to one blob, until when.
 pub(crate) struct Permit<'a> {
@@ -130,7 +132,9 @@ pub(crate) fn by_delegation(service: &Service, key: &DelegationKey, permit: &Per
 
 /// Asks the service for a key to sign with, for whoever is logged in.
 pub(crate) async fn delegation_key(service: &Service, expires: SystemTime) -> Result<DelegationKey> {
-    let (start, expiry) = (written(SystemTime::now() - SKEW), written(expires));
+    // The longest that such a key holds counts from its start.
+    let start = (SystemTime::now() - SKEW).max(expires - LONGEST);
+    let (start, expiry) = (written(start), written(expires));
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><KeyInfo><Start>{start}</Start><Expiry>{expiry}</Expiry></KeyInfo>"
     );

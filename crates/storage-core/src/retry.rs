@@ -128,7 +128,15 @@ pub(crate) struct Contact(Arc<AtomicBool>);
 impl Contact {
     /// Takes note of an answer, or of an error on the way to one.
     pub(crate) fn note<T>(&self, answer: &Result<T, Error>) {
-        if !answer.as_ref().is_err_and(Error::is_unreached) {
+        match answer {
+            Ok(_) => self.0.store(true, Ordering::Relaxed),
+            Err(error) => self.note_error(error),
+        }
+    }
+
+    /// Takes note of an error alone, where a success may have come without an answer.
+    pub(crate) fn note_error(&self, error: &Error) {
+        if !error.is_unreached() {
             self.0.store(true, Ordering::Relaxed);
         }
     }

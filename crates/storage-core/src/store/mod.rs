@@ -198,15 +198,23 @@ impl Store {
         limit: Option<Duration>,
         request: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let answer = match limit {
-            None => request.await,
-            Some(limit) => tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
-                let message = format!("no answer within {limit:?}");
-                Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
-            }),
-        };
+        let answer = timed(limit, request).await;
         self.shared.contact.note(&answer);
         answer
+    }
+
+    /// Begins an upload, like [`attempt`](Store::attempt). That it is begun is no sign of the service: some begin without
+    /// a request.
+    async fn begin<'a, T>(&self, mut request: impl FnMut() -> BoxFuture<'a, Result<T>> + Send) -> Result<T> {
+        let mut attempts = self.attempts();
+        loop {
+            let error = match timed(self.silence(), request()).await {
+                Ok(begun) => return Ok(begun),
+                Err(error) => error,
+            };
+            self.shared.contact.note_error(&error);
+            self.pause(Operation::Write, &mut attempts, error, Repeat::Idempotent).await?;
+        }
     }
 
     /// Waits before the next try, or gives the error back.
@@ -226,6 +234,15 @@ impl Store {
     fn silence(&self) -> Option<Duration> {
         Some(self.shared.timeouts.silence)
     }
+}
+
+/// Gives a request this long. One that was cut off may have been applied.
+async fn timed<T>(limit: Option<Duration>, request: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let Some(limit) = limit else { return request.await };
+    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {limit:?}");
+        Err(Error::new(ErrorKind::TimedOut, message).maybe_applied())
+    })
 }
 
 impl fmt::Debug for Store {

@@ -175,11 +175,7 @@ impl Writer {
         }
         let (store, key, request) = (&self.store, &self.key, &self.request);
         // An upload begun twice is two uploads: the lost one shows nothing and is removed by a clean-up.
-        let begun = store
-            .attempt(Operation::Write, Repeat::Idempotent, store.silence(), || {
-                store.backend().upload(key, request)
-            })
-            .await?;
+        let begun = store.begin(|| store.backend().upload(key, request)).await?;
         Ok(self.upload.insert(Arc::from(begun)).clone())
     }
 
