@@ -419,8 +419,8 @@ fn backends_tell_what_they_can() {
     let ran = common::Ran::of(haul().arg("backends")).ok().silent();
     assert!(ran.out().contains("file://"), "{ran:?}");
     let objects = common::Ran::of(haul().args(["backends", "--json"])).ok().json();
-    assert_eq!(names(&objects, "name")[0], "fs");
-    assert_eq!(objects[0]["capabilities"]["publish"], "atomic");
+    assert_eq!(names(&objects, "name"), ["azure", "fs", "gcs", "memory", "s3", "sftp"]);
+    assert_eq!(objects[1]["capabilities"]["publish"], "atomic");
 }
 
 #[test]

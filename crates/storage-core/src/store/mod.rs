@@ -203,13 +203,16 @@ impl Store {
         answer
     }
 
-    /// Begins an upload, like [`attempt`](Store::attempt). That it is begun is no sign of the service: some begin without
-    /// a request.
-    async fn begin<'a, T>(&self, mut request: impl FnMut() -> BoxFuture<'a, Result<T>> + Send) -> Result<T> {
+    /// Begins an upload or gives it up, like [`attempt`](Store::attempt). That it is done is no sign of the service: some
+    /// do it without a request.
+    async fn attempt_upload<'a, T>(
+        &self,
+        mut request: impl FnMut() -> BoxFuture<'a, Result<T>> + Send,
+    ) -> Result<T> {
         let mut attempts = self.attempts();
         loop {
             let error = match timed(self.silence(), request()).await {
-                Ok(begun) => return Ok(begun),
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             self.shared.contact.note_error(&error);

@@ -175,7 +175,7 @@ impl Writer {
         }
         let (store, key, request) = (&self.store, &self.key, &self.request);
         // An upload begun twice is two uploads: the lost one shows nothing and is removed by a clean-up.
-        let begun = store.begin(|| store.backend().upload(key, request)).await?;
+        let begun = store.attempt_upload(|| store.backend().upload(key, request)).await?;
         Ok(self.upload.insert(Arc::from(begun)).clone())
     }
 
@@ -222,10 +222,7 @@ impl Writer {
         self.pending = Payload::new();
         match self.upload.take() {
             // What is left behind costs the user money: an abort is worth several tries.
-            Some(upload) => {
-                let limit = self.store.silence();
-                self.store.attempt(Operation::Write, Repeat::Idempotent, limit, || upload.abort()).await
-            }
+            Some(upload) => self.store.attempt_upload(|| upload.abort()).await,
             None => Ok(()),
         }
     }
