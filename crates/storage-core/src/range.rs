@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, Range, RangeBounds};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 
 /// Which bytes of an object to read. Offsets and lengths are in bytes.
 #[non_exhaustive]
@@ -47,6 +47,54 @@ impl ByteRange {
             Self::Suffix(length) => length == 0,
             Self::Full | Self::From(_) => false,
         }
+    }
+
+    /// The range as the value of an HTTP `Range` header, or nothing for the whole object (RFC 9110, section 14). Offsets
+    /// beyond `i64::MAX` are written as that: services count with a sign, and no object is as large.
+    ///
+    /// For a range that is not [empty](ByteRange::is_empty): the header has no words for one.
+    ///
+    /// ```
+    /// use storage_core::ByteRange;
+    ///
+    /// assert_eq!(ByteRange::new(5..10).to_header().as_deref(), Some("bytes=5-9"));
+    /// ```
+    pub fn to_header(&self) -> Option<String> {
+        let within = |number: u64| number.min(i64::MAX as u64);
+        match *self {
+            Self::Full => None,
+            Self::From(start) => Some(format!("bytes={}-", within(start))),
+            Self::Suffix(length) => Some(format!("bytes=-{}", within(length))),
+            Self::Bounded { start, end } => {
+                Some(format!("bytes={}-{}", within(start), within(end.saturating_sub(1))))
+            }
+        }
+    }
+
+    /// Reads an HTTP `Content-Range` header: the range that an answer holds, and the size of the whole object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`], worth another try, for a value that contradicts itself or tells no size.
+    ///
+    /// ```
+    /// use storage_core::ByteRange;
+    ///
+    /// # fn main() -> storage_core::Result<()> {
+    /// assert_eq!(ByteRange::of_content_range("bytes 5-9/100")?, (5..10, 100));
+    /// # Ok(()) }
+    /// ```
+    pub fn of_content_range(told: &str) -> Result<(Range<u64>, u64)> {
+        let parsed = || {
+            let (range, size) = told.strip_prefix("bytes ")?.split_once('/')?;
+            let (first, last) = range.split_once('-')?;
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            let size = size.parse().ok()?;
+            (first <= last && last < size).then(|| (first..last + 1, size))
+        };
+        parsed().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidData, "the answer's Content-Range makes no sense")
+                .with_retry(Retry::Backoff)
+        })
     }
 
     /// The offsets that the range means in an object of `size` bytes.
@@ -120,5 +168,21 @@ mod tests {
         check(ByteRange::new(max - 1..=max), 10, Err(ErrorKind::RangeNotSatisfiable));
         check(ByteRange::new(0..=max), 10, Ok(0..10));
         check(ByteRange::new(0..=max), max, Ok(0..max));
+    }
+
+    #[test]
+    fn headers() {
+        let check = |range: ByteRange, expected: Option<&str>| {
+            assert_eq!(range.to_header().as_deref(), expected, "{range:?}");
+        };
+        check(ByteRange::new(5..10), Some("bytes=5-9"));
+        check(ByteRange::new(5..), Some("bytes=5-"));
+        check(ByteRange::Suffix(5), Some("bytes=-5"));
+        check(ByteRange::new(0..u64::MAX), Some("bytes=0-9223372036854775807"));
+        check(ByteRange::Full, None);
+        assert_eq!(ByteRange::of_content_range("bytes 5-9/100").expect("fine"), (5..10, 100));
+        for wrong in ["", "bytes */100", "bytes 9-5/100", "bytes 5-100/100", "bytes 5-9/*", "items 5-9/100"] {
+            assert!(ByteRange::of_content_range(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -3,8 +3,6 @@
 //! Bytes come by the XML interface: its download tells the object's user metadata in the same answer, which that of the
 //! JSON interface leaves out. Everything else goes by JSON.
 
-use std::ops::Range;
-
 use futures_util::stream;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, RANGE};
 use reqwest::{Method, Response};
@@ -48,7 +46,7 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
         .headers(bucket.customer())
         // Without it, what is stored as gzip would come unpacked, and its ranges not at all.
         .header(ACCEPT_ENCODING, "gzip");
-    if let Some(range) = header(&request.range) {
+    if let Some(range) = request.range.to_header() {
         get = get.header(RANGE, range);
     }
     if let Some(etag) = &request.conditions.if_match {
@@ -69,7 +67,7 @@ fn answered(bucket: &Bucket, key: &Key, answer: Response) -> Result<ReadResponse
     let headers = answer.headers();
     let length = number(headers, CONTENT_LENGTH.as_str());
     let (range, size) = match headers.get(CONTENT_RANGE) {
-        Some(told) => content_range(told.to_str().unwrap_or_default())?,
+        Some(told) => ByteRange::of_content_range(told.to_str().unwrap_or_default())?,
         None => {
             let size = length.ok_or_else(|| broken("the answer tells no length"))?;
             (0..size, size)
@@ -110,32 +108,6 @@ fn may_be_empty(range: &ByteRange) -> bool {
     matches!(range, ByteRange::Suffix(_) | ByteRange::From(0) | ByteRange::Bounded { start: 0, .. })
 }
 
-fn header(range: &ByteRange) -> Option<String> {
-    // Services count with a sign, and refuse what lies beyond; no object does.
-    let within = |number: u64| number.min(i64::MAX as u64);
-    match *range {
-        ByteRange::From(start) => Some(format!("bytes={}-", within(start))),
-        ByteRange::Suffix(length) => Some(format!("bytes=-{}", within(length))),
-        // `Store` answers a range without bytes by itself.
-        ByteRange::Bounded { start, end } => {
-            Some(format!("bytes={}-{}", within(start), within(end.saturating_sub(1))))
-        }
-        _ => None,
-    }
-}
-
-/// `bytes 0-9/100`: the range and the size of the whole.
-fn content_range(told: &str) -> Result<(Range<u64>, u64)> {
-    let parsed = || {
-        let (range, size) = told.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        let size = size.parse().ok()?;
-        (first <= last && last < size).then(|| (first..last + 1, size))
-    };
-    parsed().ok_or_else(|| broken("the answer's Content-Range makes no sense"))
-}
-
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.parse().ok()
 }
@@ -151,21 +123,8 @@ fn chunks(answer: Response) -> ByteStream {
 
 #[cfg(test)]
 mod tests {
-    use super::{content_range, header, known};
-    use storage_core::{ByteRange, Version};
-
-    #[test]
-    fn ranges() {
-        assert_eq!(header(&ByteRange::new(5..10)).as_deref(), Some("bytes=5-9"));
-        assert_eq!(header(&ByteRange::new(5..)).as_deref(), Some("bytes=5-"));
-        assert_eq!(header(&ByteRange::Suffix(5)).as_deref(), Some("bytes=-5"));
-        assert_eq!(header(&ByteRange::new(0..u64::MAX)).as_deref(), Some("bytes=0-9223372036854775807"));
-        assert_eq!(header(&ByteRange::Full), None);
-        assert_eq!(content_range("bytes 5-9/100").expect("fine"), (5..10, 100));
-        for wrong in ["", "bytes */100", "bytes 9-5/100", "bytes 5-100/100", "bytes 5-9/*", "items 5-9/100"] {
-            assert!(content_range(wrong).is_err(), "{wrong}");
-        }
-    }
+    use super::known;
+    use storage_core::Version;
 
     #[test]
     fn versions() {

@@ -1,7 +1,5 @@
 //! GET and HEAD.
 
-use std::ops::Range;
-
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream as Body;
@@ -51,7 +49,7 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
     let version = request.version.as_ref();
     let text = |etag: &storage_core::ETag| etag.as_str().to_owned();
     let mut get = get(bucket, key, version)
-        .set_range(header(&request.range))
+        .set_range(request.range.to_header())
         .set_if_match(request.conditions.if_match.as_ref().map(text))
         .set_if_none_match(request.conditions.if_none_match.as_ref().map(text));
     if bucket.checksums && request.range == ByteRange::Full {
@@ -73,7 +71,7 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
     }
     let length = answer.content_length().map(unsigned);
     let (range, size) = match answer.content_range() {
-        Some(told) => content_range(told)?,
+        Some(told) => ByteRange::of_content_range(told)?,
         None => {
             let size = length.ok_or_else(|| broken("the answer tells no length"))?;
             (0..size, size)
@@ -131,32 +129,6 @@ fn may_be_empty(range: &ByteRange) -> bool {
     matches!(range, ByteRange::Suffix(_) | ByteRange::From(0) | ByteRange::Bounded { start: 0, .. })
 }
 
-fn header(range: &ByteRange) -> Option<String> {
-    // Services count with a sign, and refuse what lies beyond; no object does.
-    let within = |number: u64| number.min(i64::MAX as u64);
-    match *range {
-        ByteRange::From(start) => Some(format!("bytes={}-", within(start))),
-        ByteRange::Suffix(length) => Some(format!("bytes=-{}", within(length))),
-        // `Store` answers a range without bytes by itself.
-        ByteRange::Bounded { start, end } => {
-            Some(format!("bytes={}-{}", within(start), within(end.saturating_sub(1))))
-        }
-        _ => None,
-    }
-}
-
-/// `bytes 0-9/100`: the range and the size of the whole.
-fn content_range(told: &str) -> Result<(Range<u64>, u64)> {
-    let parsed = || {
-        let (range, size) = told.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        let size = size.parse().ok()?;
-        (first <= last && last < size).then(|| (first..last + 1, size))
-    };
-    parsed().ok_or_else(|| broken("the answer's Content-Range makes no sense"))
-}
-
 /// A version that is not there has codes of its own with every service, and a delete marker is no object.
 fn of_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> Error {
     match status {
@@ -199,23 +171,4 @@ fn body_error(failed: &(dyn std::error::Error + 'static)) -> Error {
         .with_retry(Retry::Backoff);
     }
     Error::new(ErrorKind::Unavailable, "the body broke off").with_source(cause)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{content_range, header};
-    use storage_core::ByteRange;
-
-    #[test]
-    fn ranges() {
-        assert_eq!(header(&ByteRange::new(5..10)).as_deref(), Some("bytes=5-9"));
-        assert_eq!(header(&ByteRange::new(5..)).as_deref(), Some("bytes=5-"));
-        assert_eq!(header(&ByteRange::Suffix(5)).as_deref(), Some("bytes=-5"));
-        assert_eq!(header(&ByteRange::new(0..u64::MAX)).as_deref(), Some("bytes=0-9223372036854775807"));
-        assert_eq!(header(&ByteRange::Full), None);
-        assert_eq!(content_range("bytes 5-9/100").expect("fine"), (5..10, 100));
-        for wrong in ["", "bytes */100", "bytes 9-5/100", "bytes 5-100/100", "bytes 5-9/*", "items 5-9/100"] {
-            assert!(content_range(wrong).is_err(), "{wrong}");
-        }
-    }
 }
