@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, Key,
-    Layer, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result,
-    SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Key, Layer, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 /// What is hidden.
@@ -100,6 +100,15 @@ impl Backend for Masked {
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         self.inner.copy(from, to, request)
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use storage_core::{
     Algorithm, Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest,
-    DeleteTarget, Key, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result,
-    SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    CopyTarget, DeleteTarget, Key, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
+    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use super::body::{misfit, spoil};
@@ -260,6 +260,15 @@ impl Backend for FaultBackend {
             seen.condition = request.condition.clone();
             self.telling(seen, self.inner.copy(from, to, request)).await
         })
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(

@@ -1,13 +1,14 @@
 //! The backend: capabilities, and each method's way to its own file.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
-    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::auth::Auth;
@@ -20,6 +21,8 @@ use crate::{copy, delete, read, sas, sign, upload, write};
 const BLOCKS_MAX: u64 = 50_000;
 const BLOCK_MAX: u64 = 4000 << 20;
 
+/// Ranges of a large object: long enough that a request is nothing beside its bytes.
+const RANGE: u64 = 16 << 20;
 /// A container.
 #[derive(Clone)]
 pub struct Azure(Arc<Container>);
@@ -76,6 +79,7 @@ impl Backend for Azure {
         let signs = matches!(container.service.auth, Auth::Key(_) | Auth::Token(_));
         can.signed_urls = signs.then_some(sas::LONGEST);
         let part = container.config.part_size.clamp(1, BLOCK_MAX);
+        can.limits.range_preferred = RANGE;
         can.limits.write_max = part;
         can.limits.part_min = 1;
         can.limits.part_max = BLOCK_MAX;
@@ -124,7 +128,28 @@ impl Backend for Azure {
         to: &'a Key,
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
+        let from = copy::From { container: &self.0, key: from };
         Box::pin(copy::copy(&self.0, from, to, request))
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        source: &'a dyn Backend,
+        copies: &'a [CopyTarget],
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        let source = (source as &dyn Any).downcast_ref::<Self>();
+        Box::pin(async move {
+            let Some(source) = source.filter(|source| source.0.config.shares_service(&self.0.config)) else {
+                return Ok(None);
+            };
+            let mut done = Vec::with_capacity(copies.len());
+            for CopyTarget { from, to, .. } in copies {
+                let from = copy::From { container: &source.0, key: from };
+                done.push(copy::copy(&self.0, from, to, request).await);
+            }
+            Ok(Some(done))
+        })
     }
 
     fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {

@@ -9,7 +9,7 @@ use crate::connection_string::ConnectionString;
 
 /// Who asks.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// Whatever is found on this machine, the first of: `AZURE_STORAGE_CONNECTION_STRING`, `AZURE_STORAGE_KEY`,
     /// `AZURE_STORAGE_SAS_TOKEN`, an application's secret in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and
@@ -72,6 +72,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether another store is of the same service and asked by the same user, so that the service can copy between the two.
+    pub(crate) fn shares_service(&self, other: &Self) -> bool {
+        self.account == other.account
+            && self.endpoint == other.endpoint
+            && self.credentials == other.credentials
+    }
+
     /// The container of this name.
     pub fn new(container: impl Into<String>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Copies within the container: in one request, or by blocks where that is too large or the attributes are to be others.
+//! Copies within the account: in one request, or by blocks where that is too large or the attributes are to be others.
 //! Both publish in one step; the service's older copy, which may go on after its answer, does not.
 
 use azure_core::http::{Etag, Method, Request, Url};
@@ -26,9 +26,16 @@ const BLOCK: u64 = 256 << 20;
 /// Blocks of a copy side by side.
 const CONCURRENCY: usize = 8;
 
+/// What is copied: an object of this container, or of another of the same account.
+#[derive(Clone, Copy)]
+pub(crate) struct From<'a> {
+    pub(crate) container: &'a Container,
+    pub(crate) key: &'a Key,
+}
+
 pub(crate) async fn copy(
     container: &Container,
-    from: &Key,
+    from: From<'_>,
     to: &Key,
     request: &CopyRequest,
 ) -> Result<Metadata> {
@@ -38,18 +45,19 @@ pub(crate) async fn copy(
     }
     let mut asked = StatRequest::default();
     asked.version = request.source_version.clone();
-    let source = stat(container, from, &asked).await?;
+    let is_itself = from.container.config.container == container.config.container && from.key == to;
+    let source = stat(from.container, from.key, &asked).await?;
     if let Some(expected) = &request.source_if_match
         && source.etag.as_ref() != Some(expected)
     {
         return Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"));
     }
-    let mut place = Source::new(container, from, request.source_version.as_ref()).await?;
-    if from == to && request.source_version.is_none() {
+    let mut place = Source::new(from.container, from.key, request.source_version.as_ref()).await?;
+    if is_itself && request.source_version.is_none() {
         place.replaces = source.etag.clone();
     }
     // Onto itself, a blob would keep the token of the write that made it.
-    let whole = request.attributes.is_none() && from != to && source.size <= ONE_REQUEST;
+    let whole = request.attributes.is_none() && !is_itself && source.size <= ONE_REQUEST;
     let conditions = |refused| of_conditions(refused, &request.condition);
     let in_blocks = async || by_blocks(container, to, &source, &place, request).await.map_err(conditions);
     let headers = if whole {

@@ -5,6 +5,7 @@
 //! once, for all of them. It never does less than asked: what it cannot do it declares in [`Capabilities`], and `Store`
 //! refuses it before the backend is called.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::meta::Metadata;
 use crate::options::{
-    Change, CleanupReport, Condition, CopyRequest, DeleteTarget, Entry, ListRequest, ReadRequest,
+    Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, Entry, ListRequest, ReadRequest,
     StatRequest, WriteRequest,
 };
 use crate::sign::{SignRequest, SignedRequest};
@@ -36,7 +37,7 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send + 'static>
 /// handed to a blocking thread may finish its current step. Methods are called, and bodies polled, on a tokio runtime.
 ///
 /// Wrappers implement every method, and deny `clippy::missing_trait_methods` so that none is forgotten.
-pub trait Backend: fmt::Debug + Send + Sync + 'static {
+pub trait Backend: Any + fmt::Debug + Send + Sync {
     /// The name in errors and tables, such as `fs`.
     fn name(&self) -> &str;
 
@@ -104,6 +105,23 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         to: &'a Key,
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>>;
+
+    /// Copies objects of another store of the same kind, as [`copy`](Backend::copy) does inside this one: by the service,
+    /// without the bytes passing through the client. At most `limits.copy_batch` at a time, and one result for each, in
+    /// order; `None` if this cannot be, with nothing done: then `Store` moves the bytes. An empty list asks whether it can.
+    ///
+    /// `source` is the other store's backend, wrappers included. Who finds it to be of a type that it does not know
+    /// answers `None`, and so does a wrapper, lest what a wrapper does to the bytes be left out. The copy may keep the token
+    /// of the write that made its source, which proves nothing of the copy.
+    ///
+    /// # Errors
+    /// As `copy`, for each. The outer error means that none was tried, unless it may have been applied.
+    fn copy_from<'a>(
+        &'a self,
+        source: &'a dyn Backend,
+        copies: &'a [CopyTarget],
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>>;
 
     /// Renames an object. Called only where `rename` is `Atomic`, never with two equal keys.
     ///

@@ -117,6 +117,9 @@ pub struct Capabilities {
     pub hierarchical: bool,
     /// The backend keeps the token of a write, by which a lost answer is proved a success (clause ERR-3).
     pub write_token: bool,
+    /// A write asked to be verified is published only once what is held was compared with what was sent: by a checksum
+    /// that the service takes itself, or by reading back.
+    pub verified_writes: bool,
     /// Interrupted uploads can be found and removed.
     pub cleanup: bool,
     /// Requests can be signed ahead for others, for at most this long.
@@ -150,6 +153,11 @@ pub struct Limits {
     pub parts_max: u64,
     /// Parts may be in flight side by side.
     pub parallel_parts: bool,
+    /// The size at which ranges of a large object travel best side by side; 0 where one request after another is as
+    /// fast.
+    pub range_preferred: u64,
+    /// The most objects that are copied out of another store in one request.
+    pub copy_batch: usize,
     /// The most keys of one delete request.
     pub delete_batch: usize,
 }
@@ -164,6 +172,8 @@ impl Default for Limits {
             part_preferred: 8 * MIB,
             parts_max: 10_000,
             parallel_parts: true,
+            range_preferred: 0,
+            copy_batch: 1,
             delete_batch: 1,
         }
     }

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Algorithm {
     /// CRC-32C (Castagnoli), RFC 3720: detects damage, not intent.
     Crc32c,
-    /// CRC-64/NVME, the full-object checksum of S3: detects damage, not intent.
+    /// CRC-64/NVME, the full-object checksum of S3: detects damage, not intent. What Haul verifies with.
     Crc64Nvme,
     /// XXH3 with 64 bits: the fastest, detects damage, not intent.
     Xxh3,
@@ -28,7 +28,7 @@ pub enum Algorithm {
     Sha256,
     /// SHA-512, FIPS 180-4.
     Sha512,
-    /// BLAKE3: cryptographic and fast; what Haul verifies with.
+    /// BLAKE3: cryptographic and fast.
     Blake3,
 }
 
@@ -194,6 +194,28 @@ pub struct Checksum {
 }
 
 impl Checksum {
+    /// The checksum of what this one is of, followed by what `next` is of, which is `length` bytes long. Only cyclic
+    /// redundancy checks can be put together so; for others, and for two of different algorithms, `None`.
+    ///
+    /// ```
+    /// use storage_core::Algorithm;
+    ///
+    /// let whole = Algorithm::Crc64Nvme.digest(b"hello, world");
+    /// let (head, tail) = (Algorithm::Crc64Nvme.digest(b"hello, "), Algorithm::Crc64Nvme.digest(b"world"));
+    /// assert_eq!(head.followed_by(&tail, 5), Some(whole));
+    /// ```
+    pub fn followed_by(&self, next: &Self, length: u64) -> Option<Self> {
+        let how = match self.algorithm {
+            Algorithm::Crc64Nvme => crc_fast::CrcAlgorithm::Crc64Nvme,
+            Algorithm::Crc32c => crc_fast::CrcAlgorithm::Crc32Iscsi,
+            _ => return None,
+        };
+        let value = |checksum: &Self| checksum.as_bytes().iter().fold(0, |all, b| all << 8 | u64::from(*b));
+        let whole = crc_fast::checksum_combine(how, value(self), value(next), length).to_be_bytes();
+        let digest = &whole[whole.len() - self.as_bytes().len()..];
+        (self.algorithm == next.algorithm).then(|| Self::new(self.algorithm, digest).ok()).flatten()
+    }
+
     /// A checksum made elsewhere.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod retry;
 mod secret;
 mod sign;
 mod store;
+mod transfer;
 
 pub use backend::{
     Backend, BoxFuture, ByteStream, Lister, Page, Part, Payload, ReadResponse, Target, Upload, body,
@@ -32,9 +33,9 @@ pub use layer::Layer;
 pub use location::Location;
 pub use meta::{Attributes, ETag, FileKind, Metadata, UnixAttributes, Version};
 pub use options::{
-    Change, CleanupReport, Condition, CopyOptions, CopyRequest, DeleteTarget, Directory, Entry, ListOptions,
-    ListRequest, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions, StatOptions, StatRequest,
-    WriteOptions, WriteRequest,
+    Change, CleanupReport, Condition, CopyOptions, CopyRequest, CopyTarget, DeleteTarget, Directory, Entry,
+    ListOptions, ListRequest, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions, StatOptions,
+    StatRequest, TransferOptions, WriteOptions, WriteRequest,
 };
 pub use path::{KeyPath, is_staged_name, staged_name};
 pub use pattern::Pattern;
@@ -44,4 +45,5 @@ pub use range::ByteRange;
 pub use retry::{RetryPolicy, Timeouts};
 pub use secret::Secret;
 pub use sign::{SignRequest, SignedMethod, SignedRequest};
-pub use store::{Listing, ReadOutcome, Reader, Store, Writer};
+pub use store::{Listing, ReadOutcome, Reader, Store, Transferred, Writer};
+pub use transfer::{Allowed, Budget, Limit, Window};

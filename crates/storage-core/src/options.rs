@@ -37,6 +37,7 @@ pub struct ReadRequest {
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
     pub(crate) request: ReadRequest,
+    pub(crate) concurrency: Option<usize>,
 }
 
 impl ReadOptions {
@@ -48,6 +49,13 @@ impl ReadOptions {
     /// Reads these bytes only.
     pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
         self.request.range = range.into();
+        self
+    }
+
+    /// Sets how many ranges of a large object are read side by side; 1 reads it in one request. By default as many as the
+    /// store's [`Window`](crate::Window) finds worth it.
+    pub fn concurrency(mut self, ranges: usize) -> Self {
+        self.concurrency = Some(ranges.max(1));
         self
     }
 
@@ -157,6 +165,8 @@ pub struct WriteRequest {
     pub token: String,
     /// The checksums that the caller expects. `Store` compares; a service that can verify by itself should get them.
     pub expected: Vec<Checksum>,
+    /// Whether to acknowledge only what was held against what was sent; set only where `verified_writes` is declared.
+    pub verify: bool,
 }
 
 /// How to write.
@@ -247,6 +257,14 @@ impl WriteOptions {
         self
     }
 
+    /// Acknowledges the write only once what the store holds was compared with what was sent: by the service's own
+    /// checksum, or by reading back. Where [`Capabilities::verified_writes`](crate::Capabilities::verified_writes) is
+    /// declared that happens before anything is published; elsewhere `Store` reads the published object.
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.request.verify = verify;
+        self
+    }
+
     /// Sets the size of a part, within the backend's limits. By default the backend's preferred size, growing so that
     /// the number of parts always suffices.
     pub fn part_size(mut self, bytes: u64) -> Self {
@@ -254,10 +272,64 @@ impl WriteOptions {
         self
     }
 
-    /// Sets how many parts travel side by side. By default 4.
+    /// Sets how many parts travel side by side. By default as many as the store's [`Window`](crate::Window) finds worth it.
     pub fn concurrency(mut self, parts: usize) -> Self {
         self.concurrency = Some(parts);
         self
+    }
+}
+
+/// How to copy an object from one store to another.
+#[derive(Clone, Debug)]
+pub struct TransferOptions {
+    pub(crate) condition: Condition,
+    pub(crate) verify: bool,
+    pub(crate) owner: bool,
+    pub(crate) part_size: Option<u64>,
+    pub(crate) concurrency: Option<usize>,
+}
+
+impl TransferOptions {
+    /// Replaces whatever stands at the destination, verifies, and leaves the owner to whoever the service makes it.
+    pub fn new() -> Self {
+        Self { condition: Condition::None, verify: true, owner: false, part_size: None, concurrency: None }
+    }
+
+    /// Sets the condition on what stands at the destination.
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
+    }
+
+    /// Sets whether the copy is held against what was read; see [`WriteOptions::verify`]. By default it is.
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Sets whether owner and group are kept, which mostly needs privileges.
+    pub fn owner(mut self, owner: bool) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// Sets the size of a part in bytes, within the destination's limits.
+    pub fn part_size(mut self, bytes: u64) -> Self {
+        self.part_size = Some(bytes);
+        self
+    }
+
+    /// Sets how many parts travel side by side. By default as many as the [`Window`](crate::Window) of each store finds
+    /// worth it.
+    pub fn concurrency(mut self, parts: usize) -> Self {
+        self.concurrency = Some(parts.max(1));
+        self
+    }
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -427,6 +499,29 @@ pub struct CopyRequest {
     pub source_version: Option<Version>,
     /// New attributes in place of the source's.
     pub attributes: Option<Attributes>,
+    /// Whether the copy gets the source's modification time and all its permissions, as far as the backend keeps them.
+    pub preserve: bool,
+    /// Whether the copy gets the source's owner too, which mostly needs privileges.
+    pub set_owner: bool,
+    /// Whether to hold the copy against its source before it is published, where the backend and not a service copies.
+    pub verify: bool,
+}
+
+/// One object to copy out of another store.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyTarget {
+    /// Its key there.
+    pub from: Key,
+    /// The key of the copy.
+    pub to: Key,
+}
+
+impl CopyTarget {
+    /// A copy of the object at `from` to the key `to`.
+    pub fn new(from: Key, to: Key) -> Self {
+        Self { from, to }
+    }
 }
 
 /// How to copy.

@@ -1,14 +1,16 @@
 //! The backend: each request is one step on a blocking thread.
 
+use std::any::Any;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, FileKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload, Prefix,
-    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, FileKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload,
+    Prefix, ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload,
+    WriteRequest,
 };
 
 use crate::blocking::Cancel;
@@ -77,11 +79,13 @@ impl Backend for Fs {
         can.symlinks = self.root.config.symlinks == Symlinks::Preserve;
         can.directories = true;
         can.hierarchical = true;
+        can.verified_writes = true;
         can.cleanup = true;
         can.limits.write_max = 8 << 20;
         can.limits.part_preferred = 1 << 20;
         can.limits.part_max = 1 << 30;
         can.limits.parts_max = u64::MAX;
+        can.limits.copy_batch = 64;
         can.limits.delete_batch = 256;
         can
     }
@@ -136,7 +140,31 @@ impl Backend for Fs {
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         let (from, to, request) = (from.clone(), to.clone(), request.clone());
-        self.run(move |root, cancel| copy::copy(&root, &from, &to, &request, cancel))
+        let has_xattrs = self.has_xattrs;
+        self.run(move |root, cancel| {
+            let place = copy::To { root: &root, key: &to, has_xattrs };
+            copy::copy(&root, &from, place, &request, cancel)
+        })
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        source: &'a dyn Backend,
+        copies: &'a [CopyTarget],
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        let Some(source) = (source as &dyn Any).downcast_ref::<Self>() else {
+            return Box::pin(std::future::ready(Ok(None)));
+        };
+        let (source, copies, request) = (source.root.clone(), copies.to_vec(), request.clone());
+        let has_xattrs = self.has_xattrs;
+        self.run(move |root, cancel| {
+            let one = |target: &CopyTarget| {
+                let place = copy::To { root: &root, key: &target.to, has_xattrs };
+                copy::copy(&source, &target.from, place, &request, cancel)
+            };
+            Ok(Some(copies.iter().map(one).collect()))
+        })
     }
 
     fn rename<'a>(
@@ -182,7 +210,7 @@ fn write_file(
     cancel: &Cancel,
 ) -> Result<Metadata> {
     let place = KeyPath::of(key)?;
-    let staged = Staged::create(root, place, request.unix.is_some())?;
+    let staged = Staged::create(root, place, request.unix.is_some(), request.verify)?;
     staged.write_at(body, 0)?;
     staged.finish(root, place, body.len(), request, cancel)
 }

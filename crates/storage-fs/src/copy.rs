@@ -1,16 +1,18 @@
-//! Copy inside the volume: a shared extent where it can, the kernel's copy where it cannot, holes kept.
+//! Copy by the machine itself: a shared extent where the volume can, the kernel's copy or large positional reads where it
+//! cannot, holes kept.
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{SeekFrom, Stat, fstat, seek};
+use rustix::fs::{Advice, FallocateFlags, SeekFrom, Stat, fstat, seek};
 use rustix::io::Errno;
 use storage_core::{
-    CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result, UnixAttributes,
-    WriteRequest,
+    Attributes, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
+    UnixAttributes, WriteRequest,
 };
 
 use crate::blocking::Cancel;
+use crate::config::Symlinks;
 use crate::error::{doing, from_errno};
 use crate::read::Found;
 use crate::root::Root;
@@ -19,11 +21,28 @@ use crate::stat;
 
 /// Bytes that the kernel copies in one step, between which a copy can be cancelled.
 const STEP: usize = 64 << 20;
+/// Bytes read, written and read back in one step: they stay in the processor's cache.
+const BUFFER: usize = 256 << 10;
+/// A run of data this long is shared out among threads.
+const SHARED: u64 = 32 << 20;
+/// What a thread takes of it at a time.
+const SHARE: u64 = 4 << 20;
+/// The threads that share it, where there are as many processors.
+const THREADS: usize = 4;
 
+/// Where a copy goes.
+#[derive(Clone, Copy)]
+pub(crate) struct To<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) key: &'a Key,
+    pub(crate) has_xattrs: bool,
+}
+
+/// Copies an object of `root` to a place below the same or another root.
 pub(crate) fn copy(
     root: &Root,
     from: &Key,
-    to: &Key,
+    to: To<'_>,
     request: &CopyRequest,
     cancel: &Cancel,
 ) -> Result<Metadata> {
@@ -35,33 +54,50 @@ pub(crate) fn copy(
     let mut write = WriteRequest::default();
     write.condition = request.condition.clone();
     write.attributes = request.attributes.clone().unwrap_or(metadata.attributes);
+    if !to.has_xattrs {
+        write.attributes = Attributes::new();
+    }
+    if request.preserve {
+        (write.modified, write.unix, write.set_owner) = (metadata.modified, metadata.unix, request.set_owner);
+    }
     match found {
+        Found::Symlink { .. } if to.root.config.symlinks != Symlinks::Preserve => {
+            Err(Error::unsupported("this store holds no symlinks"))
+        }
         Found::Symlink { target, .. } => {
             write.kind = FileKind::Symlink;
-            crate::link::write(root, to, &Payload::from(target), &write, cancel)
+            crate::link::write(to.root, to.key, &Payload::from(target), &write, cancel)
         }
         Found::File { file, stat } => {
             // Set-user-ID would give the rights of whoever copies, not those of the source's owner.
-            write.unix = Some(UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 });
-            let place = KeyPath::of(to)?;
-            let staged = Staged::create(root, place, true)?;
+            let mode = UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 };
+            write.unix.get_or_insert(mode);
+            let place = KeyPath::of(to.key)?;
+            let staged = Staged::create(to.root, place, true, request.verify)?;
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
                 let message = "the source changed while it was copied";
                 return Err(Error::new(ErrorKind::PreconditionFailed, message));
             }
-            staged.finish(root, place, metadata.size, &write, cancel)
+            crate::read::refuse_content_without_size(&file, &stat)?;
+            staged.finish(to.root, place, metadata.size, &write, cancel)
         }
     }
 }
 
 fn copy_content(from: &OwnedFd, staged: &Staged, stat: &Stat, cancel: &Cancel) -> Result<()> {
+    let size = stat.st_size.unsigned_abs();
+    if size == 0 {
+        return Ok(());
+    }
     // Where the volume shares extents the copy takes no time and no space; it never aliases, writes part the two.
     if rustix::fs::ioctl_ficlone(&staged.file, from).is_ok() {
         return Ok(());
     }
-    let size = stat.st_size.unsigned_abs();
+    if size <= BUFFER as u64 {
+        return copy_by_hand(from, staged, 0..size, cancel);
+    }
     rustix::fs::ftruncate(&staged.file, size).map_err(doing("set the length"))?;
     let mut at = 0;
     while at < size {
@@ -87,6 +123,9 @@ fn next_data(from: &OwnedFd, at: u64, size: u64) -> Result<Option<(u64, u64)>> {
 }
 
 fn copy_extent(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
+    if staged.verifies() || staged.makes_holes() {
+        return share_out(from, staged, extent, cancel);
+    }
     let Range { start, end } = extent;
     let (mut read_at, mut write_at) = (start, start);
     while read_at < end {
@@ -95,15 +134,10 @@ fn copy_extent(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Can
         let copied =
             rustix::fs::copy_file_range(from, Some(&mut read_at), &staged.file, Some(&mut write_at), length);
         match copied {
-            Ok(0) => {
-                return Err(Error::new(
-                    ErrorKind::PreconditionFailed,
-                    "the source shrank while it was copied",
-                ));
-            }
+            Ok(0) => return Err(shrank()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                return copy_by_hand(from, staged, read_at..end, cancel);
+                return share_out(from, staged, read_at..end, cancel);
             }
             Err(errno) => return Err(from_errno(errno, "copy the content")),
         }
@@ -111,25 +145,56 @@ fn copy_extent(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Can
     Ok(())
 }
 
+/// Copies a long run by several threads, each its own share of it.
+fn share_out(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
+    let length = extent.end - extent.start;
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS)) as u64;
+    if length < SHARED || threads == 1 {
+        return copy_by_hand(from, staged, extent, cancel);
+    }
+    // Space is reserved in one piece; where that cannot be, the writes find their own.
+    if !staged.makes_holes() {
+        let _ = rustix::fs::fallocate(&staged.file, FallocateFlags::KEEP_SIZE, extent.start, length);
+    }
+    let _ = rustix::fs::fadvise(from, extent.start, std::num::NonZeroU64::new(length), Advice::Sequential);
+    let next = std::sync::atomic::AtomicU64::new(extent.start);
+    let share = || -> Result<()> {
+        loop {
+            let start = next.fetch_add(SHARE, std::sync::atomic::Ordering::Relaxed);
+            if start >= extent.end {
+                return Ok(());
+            }
+            copy_by_hand(from, staged, start..extent.end.min(start + SHARE), cancel)?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let mine = share();
+        others.into_iter().fold(mine, |all, other| {
+            let broken = |_| Err(Error::new(ErrorKind::Other, "a thread of the copy ended early"));
+            all.and(other.join().unwrap_or_else(broken))
+        })
+    })
+}
+
 fn copy_by_hand(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
     let Range { start: mut at, end } = extent;
-    let mut buffer = vec![0u8; 1 << 20];
+    let mut buffer = vec![0u8; BUFFER.min(usize::try_from(end - at).unwrap_or(BUFFER))];
     while at < end {
         cancel.check()?;
         let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
         let read = match rustix::io::pread(from, &mut buffer[..wanted], at) {
-            Ok(0) => {
-                return Err(Error::new(
-                    ErrorKind::PreconditionFailed,
-                    "the source shrank while it was copied",
-                ));
-            }
+            Ok(0) => return Err(shrank()),
             Ok(read) => read,
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(from_errno(errno, "read the source")),
         };
-        staged.write_at(&Payload::from(buffer[..read].to_vec()), at)?;
+        staged.write(&buffer[..read], at)?;
         at += read as u64;
     }
     Ok(())
+}
+
+fn shrank() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the source shrank while it was copied")
 }

@@ -139,20 +139,9 @@ impl Rest {
             if !stat::same_content(&self.stat, &now) {
                 return Err(changed());
             }
-            self.refuse_content_without_size()?;
+            refuse_content_without_size(&self.file, &self.stat)?;
         }
         Ok(chunk.into())
-    }
-
-    /// Files that the kernel makes up, as in `/proc`, call themselves empty and are not. To believe them would lose what
-    /// they hold without a word.
-    fn refuse_content_without_size(&self) -> Result<()> {
-        let mut probe = [0; 1];
-        if self.stat.st_size == 0 && rustix::io::pread(&self.file, &mut probe, 0) == Ok(1) {
-            let message = "this file holds more than the size of zero that it tells";
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
-        Ok(())
     }
 
     fn stream(self, first: Result<Bytes>) -> ByteStream {
@@ -172,6 +161,17 @@ impl Rest {
             chunk.map(|chunk| Some((chunk, (rest, None))))
         }))
     }
+}
+
+/// Files that the kernel makes up, as in `/proc`, call themselves empty and are not. To believe them would lose what they
+/// hold without a word.
+pub(crate) fn refuse_content_without_size(file: &OwnedFd, stat: &Stat) -> Result<()> {
+    let mut probe = [0; 1];
+    if stat.st_size == 0 && rustix::io::pread(file, &mut probe, 0) == Ok(1) {
+        let message = "this file holds more than the size of zero that it tells";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(())
 }
 
 fn changed() -> Error {

@@ -18,6 +18,8 @@ use crate::publish::publish;
 use crate::root::{ATTEMPTS, Root};
 use crate::stat;
 
+/// Bytes read back in one step: they are still in the processor's cache then.
+const COMPARE: usize = 256 << 10;
 /// Runs of zeros this long and so aligned become holes.
 const HOLE: usize = 64 << 10;
 
@@ -30,6 +32,8 @@ pub(crate) struct Staged {
     /// The permissions of the file that is replaced.
     inherited: Option<u32>,
     sparse: bool,
+    /// What is written is read back at once.
+    verify: bool,
     /// A local write that failed stays failed (clause WRITE-9).
     failed: AtomicBool,
     gone: AtomicBool,
@@ -39,18 +43,18 @@ pub(crate) struct Staged {
 
 impl Staged {
     /// Makes a staged file in the directory of `place`, with directories as needed.
-    pub(crate) fn create(root: &Root, place: KeyPath<'_>, private: bool) -> Result<Self> {
+    pub(crate) fn create(root: &Root, place: KeyPath<'_>, private: bool, verify: bool) -> Result<Self> {
         // A directory that goes away before the first file is in it is made anew.
         for _ in 1..ATTEMPTS {
-            match Self::try_create(root, place, private) {
+            match Self::try_create(root, place, private, verify) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 result => return result,
             }
         }
-        Self::try_create(root, place, private)
+        Self::try_create(root, place, private, verify)
     }
 
-    fn try_create(root: &Root, place: KeyPath<'_>, private: bool) -> Result<Self> {
+    fn try_create(root: &Root, place: KeyPath<'_>, private: bool, verify: bool) -> Result<Self> {
         let directory = root.try_make_directory(place.directory)?;
         let inherited = inherited(root, &directory, place)?;
         // What will be readable by few must not be readable by many while it is written.
@@ -62,6 +66,7 @@ impl Staged {
             name,
             inherited,
             sparse: root.config.sparse,
+            verify,
             failed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             published: OnceLock::new(),
@@ -71,10 +76,71 @@ impl Staged {
     /// Writes `body` at `offset`.
     pub(crate) fn write_at(&self, body: &Payload, mut offset: u64) -> Result<()> {
         for chunk in body.chunks() {
-            self.keep_failure(self.write_chunk(chunk, offset))?;
+            self.write(chunk, offset)?;
             offset += chunk.len() as u64;
         }
         Ok(())
+    }
+
+    /// Writes `data` at `offset`.
+    pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<()> {
+        self.keep_failure(self.write_chunk(data, offset))?;
+        if self.verify {
+            self.keep_failure(self.compare(data, offset))?;
+        }
+        Ok(())
+    }
+
+    /// Holds what stands in the file against what was to be there.
+    fn compare(&self, data: &[u8], offset: u64) -> Result<()> {
+        let mut buffer = vec![0; data.len().min(COMPARE)];
+        let mut at = offset;
+        for piece in data.chunks(COMPARE) {
+            let found = &mut buffer[..piece.len()];
+            self.read_back(found, at)?;
+            if found != piece {
+                let message =
+                    format!("what reads back near byte {at} is not what was written; nothing is published");
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Fills `found` from the file; a hole at its end reads as zeros.
+    fn read_back(&self, found: &mut [u8], at: u64) -> Result<()> {
+        let mut filled = 0;
+        while filled < found.len() {
+            match self.file.read_at(&mut found[filled..], at + filled as u64) {
+                Ok(0) if self.sparse => {
+                    found[filled..].fill(0);
+                    return Ok(());
+                }
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                    return Err(from_errno(errno, "read the staged file back"));
+                }
+            }
+        }
+        if filled < found.len() {
+            let message = format!("only {filled} bytes read back at byte {at}; nothing is published");
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+        Ok(())
+    }
+
+    /// Whether runs of zeros become holes.
+    pub(crate) fn makes_holes(&self) -> bool {
+        self.sparse
+    }
+
+    /// Whether what is written is read back.
+    pub(crate) fn verifies(&self) -> bool {
+        self.verify
     }
 
     fn write_chunk(&self, chunk: &[u8], offset: u64) -> Result<()> {

@@ -23,7 +23,8 @@ impl FsUpload {
         if request.kind == FileKind::Symlink {
             return Err(Error::new(ErrorKind::InvalidInput, "the target of a symbolic link is too long"));
         }
-        let staged = Arc::new(Staged::create(&root, KeyPath::of(&key)?, request.unix.is_some())?);
+        let staged =
+            Arc::new(Staged::create(&root, KeyPath::of(&key)?, request.unix.is_some(), request.verify)?);
         Ok(Self { root, key, request: Arc::new(request), staged })
     }
 }

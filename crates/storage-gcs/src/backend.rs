@@ -1,5 +1,6 @@
 //! The backend: capabilities, and each method's way to its own file.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -7,9 +8,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
-    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::client::{Service, customer_headers};
@@ -21,6 +22,8 @@ use crate::{cleanup, compose, copy, delete, name, read, resumable, sign, write};
 const OBJECT_MAX: u64 = 5 << 40;
 /// What parts put together may be at most.
 const PIECES_MAX: u64 = 10_000;
+/// Ranges of a large object: long enough that a request is nothing beside its bytes.
+const RANGE: u64 = 16 << 20;
 /// The longest that a signature may hold.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -124,6 +127,7 @@ impl Backend for Gcs {
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         let part = bucket.config.part_size.clamp(resumable::QUANTUM, OBJECT_MAX);
         let part = part.next_multiple_of(resumable::QUANTUM);
+        can.limits.range_preferred = RANGE;
         can.limits.write_max = part;
         can.limits.part_min = resumable::QUANTUM;
         can.limits.part_max = OBJECT_MAX;
@@ -181,7 +185,28 @@ impl Backend for Gcs {
         to: &'a Key,
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
+        let from = copy::From { bucket: &self.0, key: from };
         Box::pin(copy::copy(&self.0, from, to, request))
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        source: &'a dyn Backend,
+        copies: &'a [CopyTarget],
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        let source = (source as &dyn Any).downcast_ref::<Self>();
+        Box::pin(async move {
+            let Some(source) = source.filter(|source| source.0.config.shares_service(&self.0.config)) else {
+                return Ok(None);
+            };
+            let mut done = Vec::with_capacity(copies.len());
+            for CopyTarget { from, to, .. } in copies {
+                let from = copy::From { bucket: &source.0, key: from };
+                done.push(copy::copy(&self.0, from, to, request).await);
+            }
+            Ok(Some(done))
+        })
     }
 
     fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {

@@ -8,7 +8,7 @@ use storage_core::{Error, ErrorKind, Options, Result, Secret};
 
 /// Who asks.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// What Google's tools would use on this machine, its "application default credentials": the file that
     /// `GOOGLE_APPLICATION_CREDENTIALS` names, that of `gcloud auth application-default login`, the metadata server.
@@ -64,6 +64,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether another store is of the same service and asked by the same user, so that the service can copy between the two.
+    pub(crate) fn shares_service(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint
+            && self.credentials == other.credentials
+            && self.user_project == other.user_project
+            && self.customer_key == other.customer_key
+    }
+
     /// The bucket of this name.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self {

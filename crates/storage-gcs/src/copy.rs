@@ -1,4 +1,4 @@
-//! Copies within the bucket, in as many requests as the service asks for.
+//! Copies within the service, in as many requests as the service asks for.
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -28,8 +28,20 @@ struct Rewrite {
     resource: Option<Resource>,
 }
 
-pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
-    check(from)?;
+/// What is copied: an object of this bucket, or of another of the same service.
+#[derive(Clone, Copy)]
+pub(crate) struct From<'a> {
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) key: &'a Key,
+}
+
+pub(crate) async fn copy(
+    bucket: &Bucket,
+    from: From<'_>,
+    to: &Key,
+    request: &CopyRequest,
+) -> Result<Metadata> {
+    check(from.key)?;
     check(to)?;
     let version = known(request.source_version.as_ref())?;
     let Own { attributes, pinned } = own(bucket, from, to, request).await?;
@@ -41,7 +53,7 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRe
     loop {
         let path = format!(
             "{}/rewriteTo/b/{}/o/{}{}",
-            bucket.object(from),
+            from.bucket.object(from.key),
             crate::name::encode(&bucket.config.bucket),
             crate::name::encode(to.as_str()),
             query([
@@ -100,13 +112,14 @@ struct Own {
 }
 
 /// An object copied onto itself would keep the token of the write that made it, and a copy the class of its source.
-async fn own(bucket: &Bucket, from: &Key, to: &Key, request: &CopyRequest) -> Result<Own> {
-    let is_taken_over = from != to && bucket.config.storage_class.is_none();
+async fn own(bucket: &Bucket, from: From<'_>, to: &Key, request: &CopyRequest) -> Result<Own> {
+    let is_itself = from.bucket.config.bucket == bucket.config.bucket && from.key == to;
+    let is_taken_over = !is_itself && bucket.config.storage_class.is_none();
     if request.attributes.is_some() || is_taken_over {
         return Ok(Own { attributes: request.attributes.clone(), pinned: None });
     }
     let mut asked = StatRequest::default();
     asked.version = request.source_version.clone();
-    let source = stat(bucket, from, &asked).await?;
+    let source = stat(from.bucket, from.key, &asked).await?;
     Ok(Own { attributes: Some(source.attributes), pinned: source.etag })
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest, body,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix,
+    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    body,
 };
 
 use crate::list::MemoryLister;
@@ -149,6 +150,15 @@ impl Backend for Memory {
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         Box::pin(async move { self.state().copy(from.as_str(), to.as_str(), request) })
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(

@@ -1,5 +1,6 @@
 //! The backend: capabilities, and each method's way to its own file.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
-    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
+    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
@@ -20,6 +21,8 @@ use crate::{cleanup, client, copy, delete, read, sign, upload, write};
 /// What a part may have; the last one, less. One request may write as much as a part.
 const PART_MIN: u64 = 5 << 20;
 const PART_MAX: u64 = 5 << 30;
+/// Ranges of a large object: long enough that a request is nothing beside its bytes.
+const RANGE: u64 = 16 << 20;
 /// The longest that signature version 4 allows.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -139,6 +142,7 @@ impl Backend for S3 {
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         let part = bucket.config.part_size.clamp(PART_MIN, PART_MAX);
+        can.limits.range_preferred = RANGE;
         can.limits.write_max = part;
         can.limits.part_min = PART_MIN;
         can.limits.part_max = PART_MAX;
@@ -187,7 +191,28 @@ impl Backend for S3 {
         to: &'a Key,
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
+        let from = copy::From { bucket: &self.0, key: from };
         Box::pin(copy::copy(&self.0, from, to, request))
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        source: &'a dyn Backend,
+        copies: &'a [CopyTarget],
+        request: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        let source = (source as &dyn Any).downcast_ref::<Self>();
+        Box::pin(async move {
+            let Some(source) = source.filter(|source| source.0.config.shares_service(&self.0.config)) else {
+                return Ok(None);
+            };
+            let mut done = Vec::with_capacity(copies.len());
+            for CopyTarget { from, to, .. } in copies {
+                let from = copy::From { bucket: &source.0, key: from };
+                done.push(copy::copy(&self.0, from, to, request).await);
+            }
+            Ok(Some(done))
+        })
     }
 
     fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {

@@ -8,7 +8,7 @@ use storage_core::{Error, ErrorKind, Options, Result, Secret};
 
 /// Who asks.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// Whatever the vendor's tools would use on this machine: environment, profile, single sign-on, web identity,
     /// container, instance metadata.
@@ -64,7 +64,7 @@ pub enum ChecksumMode {
 
 /// How the service encrypts new objects.
 #[non_exhaustive]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
     /// As the bucket is set.
     #[default]
@@ -110,6 +110,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether another store is of the same service and asked by the same user, so that the service can copy between the two.
+    pub(crate) fn shares_service(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint
+            && self.region == other.region
+            && self.credentials == other.credentials
+            && self.path_style == other.path_style
+            && self.ca_file == other.ca_file
+            && self.encryption == other.encryption
+    }
+
     /// The bucket of this name, on AWS unless the environment or an endpoint says otherwise.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Copies within the bucket, in one request or, above what one may carry, in parts.
+//! Copies within the service, in one request or, above what one may carry, in parts.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,19 +24,33 @@ const CONCURRENCY: usize = 8;
 /// A part of a copy moves no byte through the client: large parts, few requests.
 const PART: u64 = 512 << 20;
 
+/// What is copied: an object of this bucket, or of another of the same service.
+#[derive(Clone, Copy)]
+pub(crate) struct From<'a> {
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) key: &'a Key,
+}
+
+impl From<'_> {
+    fn source(&self, version: Option<&Version>) -> String {
+        copy_source(&self.bucket.name, self.key, version)
+    }
+}
+
 pub(crate) async fn copy(
     bucket: &Arc<Bucket>,
-    from: &Key,
+    from: From<'_>,
     to: &Key,
     request: &CopyRequest,
 ) -> Result<Metadata> {
+    let is_itself = from.bucket.name == bucket.name && from.key == to;
     if request.source_if_match.is_some() && !bucket.conditions.replace {
         // A service that ignores the header must not copy just anything. What it copies still carries the condition.
-        source(bucket, from, request).await?;
+        source(from, request).await?;
     }
     // The service copies an object onto itself only with new attributes, so an old version brings its own.
-    let own = match (&request.attributes, from == to) {
-        (None, true) => Some(source(bucket, from, request).await?.attributes),
+    let own = match (&request.attributes, is_itself) {
+        (None, true) => Some(source(from, request).await?.attributes),
         (attributes, _) => attributes.clone(),
     };
     match copy_once(bucket, from, to, request, own.as_ref()).await {
@@ -47,7 +61,7 @@ pub(crate) async fn copy(
 
 async fn copy_once(
     bucket: &Arc<Bucket>,
-    from: &Key,
+    from: From<'_>,
     to: &Key,
     request: &CopyRequest,
     attributes: Option<&Attributes>,
@@ -58,7 +72,7 @@ async fn copy_once(
         .copy_object()
         .bucket(&bucket.name)
         .key(to.as_str())
-        .copy_source(copy_source(&bucket.name, from, request.source_version.as_ref()))
+        .copy_source(from.source(request.source_version.as_ref()))
         .set_copy_source_if_match(request.source_if_match.as_ref().map(|e| e.as_str().to_owned()))
         .set_if_none_match(if_none_match)
         .set_if_match(if_match);
@@ -126,10 +140,10 @@ fn is_too_large(failed: &Error) -> bool {
     said.contains("EntityTooLarge") || (said.contains("InvalidRequest") && said.contains("larger than"))
 }
 
-async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Metadata> {
+async fn source(from: From<'_>, request: &CopyRequest) -> Result<Metadata> {
     let mut asked = StatRequest::default();
     asked.version = request.source_version.clone();
-    let found = read::stat(bucket, from, &asked).await?;
+    let found = read::stat(from.bucket, from.key, &asked).await?;
     match &request.source_if_match {
         Some(expected) if found.etag.as_ref() != Some(expected) => {
             Err(Error::new(ErrorKind::PreconditionFailed, "the source has another ETag"))
@@ -139,8 +153,13 @@ async fn source(bucket: &Bucket, from: &Key, request: &CopyRequest) -> Result<Me
 }
 
 /// A copy in parts, pinned to one version of the source.
-async fn copy_parts(bucket: &Arc<Bucket>, from: &Key, to: &Key, request: &CopyRequest) -> Result<Metadata> {
-    let found = source(bucket, from, request).await?;
+async fn copy_parts(
+    bucket: &Arc<Bucket>,
+    from: From<'_>,
+    to: &Key,
+    request: &CopyRequest,
+) -> Result<Metadata> {
+    let found = source(from, request).await?;
     let attributes = request.attributes.as_ref().unwrap_or(&found.attributes);
     let user = encode_user(&attributes.user, to, None)?;
     let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(to.as_str());
@@ -158,7 +177,7 @@ async fn copy_parts(bucket: &Arc<Bucket>, from: &Key, to: &Key, request: &CopyRe
 
 async fn copy_into(
     bucket: &Arc<Bucket>,
-    from: &Key,
+    from: From<'_>,
     to: &Key,
     request: &CopyRequest,
     found: &Metadata,
@@ -192,7 +211,7 @@ async fn copy_into(
 #[allow(clippy::too_many_arguments)] // what a part of a copy is
 async fn copy_part(
     bucket: &Bucket,
-    from: &Key,
+    from: From<'_>,
     to: &Key,
     pinned: Option<&Version>,
     found: &Metadata,
@@ -207,7 +226,7 @@ async fn copy_part(
         .key(to.as_str())
         .upload_id(id)
         .part_number(number(at)?)
-        .copy_source(copy_source(&bucket.name, from, pinned))
+        .copy_source(from.source(pinned))
         .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
         .set_copy_source_if_match(found.etag.as_ref().map(|e| e.as_str().to_owned()));
     if let Encryption::Customer(secret) = &bucket.config.encryption {

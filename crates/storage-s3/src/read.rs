@@ -6,8 +6,8 @@ use aws_sdk_s3::primitives::ByteStream as Body;
 use aws_sdk_s3::types::ChecksumMode;
 use futures_util::stream;
 use storage_core::{
-    ByteRange, ByteStream, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result, Retry,
-    StatRequest, Version, body,
+    ByteRange, ByteStream, Checksums, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result,
+    Retry, StatRequest, Version, body,
 };
 
 use crate::backend::Bucket;
@@ -52,7 +52,8 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
         .set_range(request.range.to_header())
         .set_if_match(request.conditions.if_match.as_ref().map(text))
         .set_if_none_match(request.conditions.if_none_match.as_ref().map(text));
-    if bucket.checksums && request.range == ByteRange::Full {
+    // The first range of what may turn out to be small may hold all of it.
+    if bucket.checksums && matches!(request.range, ByteRange::Full | ByteRange::Bounded { start: 0, .. }) {
         get = get.checksum_mode(ChecksumMode::Enabled);
     }
     let answer = match get.send().await {
@@ -80,7 +81,11 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
     if length.is_some_and(|length| length != range.end - range.start) {
         return Err(broken("length and range of the answer do not fit together"));
     }
-    let metadata = of_get(&answer, size, key, bucket.versions());
+    let mut metadata = of_get(&answer, size, key, bucket.versions());
+    if range != (0..size) {
+        // A checksum that comes with some of the bytes may be of those alone.
+        metadata.checksums = Checksums::new();
+    }
     Ok(ReadResponse::new(metadata, range, chunks(answer.body)))
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    Durability, Error, ErrorKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload, Prefix,
-    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, Durability, Error, ErrorKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload,
+    Prefix, ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload,
+    WriteRequest,
 };
 
 use crate::attributes::{is_directory, is_link};
@@ -160,6 +161,15 @@ impl Backend for Sftp {
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
         Box::pin(copy::copy(&self.0, from, to, request))
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(

@@ -51,13 +51,20 @@ pub async fn sync(
     Ok(run.summary)
 }
 
+/// Objects up to this many bytes are copied together where that is worth it.
+const SMALL: u64 = 256 << 10;
+
 struct Run<F> {
     source: Store,
     destination: Store,
     options: SyncOptions,
     observe: F,
     transfer: Transfer,
-    tasks: JoinSet<(Job, Result<Done>)>,
+    tasks: JoinSet<Vec<(Job, Result<Done>)>>,
+    /// Small objects that are copied together.
+    batch: Vec<Job>,
+    /// How many those are at a time.
+    together: usize,
     summary: SyncSummary,
     late: Vec<Step>,
     deletions: Vec<Deletion>,
@@ -105,6 +112,8 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             options,
             observe,
             tasks: JoinSet::new(),
+            batch: Vec::new(),
+            together: 1,
             summary: SyncSummary::default(),
             late: Vec::new(),
             deletions: Vec::new(),
@@ -142,6 +151,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
         let mut merge = Merge::new(&self.source, &self.destination).await?;
         self.refuse_empty_source(&mut merge).await?;
         let mut planner = Planner::new(self.rules());
+        self.together = self.transfer.together().await;
         loop {
             match merge.next().await {
                 Next::Pair(pair) => {
@@ -215,8 +225,30 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             return self.done(job, Ok(done));
         }
         self.touch(source.key.as_str());
+        if self.together > 1 && source.metadata.size <= SMALL {
+            self.batch.push(job);
+            if self.batch.len() >= self.together {
+                self.copy_batch().await;
+            }
+            return;
+        }
         let transfer = self.transfer.clone();
         self.spawn(job, async move { transfer.copy(&source.key, &source.key).await.map(Done::Copied) }).await;
+    }
+
+    /// Copies the small objects that came together.
+    async fn copy_batch(&mut self) {
+        let jobs = std::mem::take(&mut self.batch);
+        if jobs.is_empty() {
+            return;
+        }
+        let transfer = self.transfer.clone();
+        self.make_room().await;
+        self.tasks.spawn(async move {
+            let keys: Vec<Key> = jobs.iter().map(|job| job.key.clone()).collect();
+            let done = transfer.copy_all(&keys).await;
+            jobs.into_iter().zip(done.into_iter().map(|done| done.map(Done::Copied))).collect()
+        });
     }
 
     /// Lets content decide, and copies if it differs.
@@ -243,17 +275,23 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
     }
 
     async fn spawn(&mut self, job: Job, work: impl Future<Output = Result<Done>> + Send + 'static) {
+        self.make_room().await;
+        self.tasks.spawn(async move {
+            let done = work.await;
+            vec![(job, done)]
+        });
+    }
+
+    /// Waits until another task may begin.
+    async fn make_room(&mut self) {
         while self.tasks.len() >= self.options.concurrency {
             self.join_one().await;
         }
-        self.tasks.spawn(async move {
-            let done = work.await;
-            (job, done)
-        });
     }
 
     /// Waits for everything in flight.
     async fn settle(&mut self) {
+        self.copy_batch().await;
         while !self.tasks.is_empty() {
             self.join_one().await;
         }
@@ -261,7 +299,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
 
     async fn join_one(&mut self) {
         match self.tasks.join_next().await {
-            Some(Ok((job, result))) => self.done(job, result),
+            Some(Ok(done)) => done.into_iter().for_each(|(job, result)| self.done(job, result)),
             Some(Err(gone)) => {
                 let error = Error::new(ErrorKind::Other, "the task of a copy ended early").with_source(gone);
                 self.fail("", &error);

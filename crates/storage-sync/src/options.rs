@@ -1,5 +1,7 @@
 //! How to sync.
 
+use storage_core::TransferOptions;
+
 /// When two objects count as equal.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub struct SyncOptions {
     pub(crate) verify: Verify,
     pub(crate) owner: bool,
     pub(crate) concurrency: usize,
+    pub(crate) transfer: TransferOptions,
 }
 
 impl SyncOptions {
@@ -46,6 +49,7 @@ impl SyncOptions {
             verify: Verify::default(),
             owner: false,
             concurrency: 8,
+            transfer: TransferOptions::new(),
         }
     }
 
@@ -83,6 +87,12 @@ impl SyncOptions {
     /// have them.
     pub fn owner(mut self, owner: bool) -> Self {
         self.owner = owner;
+        self
+    }
+
+    /// Sets the size in bytes of the parts in which large objects travel, within the destination's limits.
+    pub fn part_size(mut self, bytes: u64) -> Self {
+        self.transfer = self.transfer.part_size(bytes);
         self
     }
 

@@ -1,22 +1,20 @@
 //! Copying one object between two stores, verified.
 
-use futures_util::TryStreamExt;
 use storage_core::{
-    Algorithm, Checksum, Error, ErrorKind, Key, Metadata, ReadOptions, Result, Store, WriteOptions,
+    Algorithm, CopyTarget, Key, Metadata, ReadOptions, Result, Store, TransferOptions, Transferred,
 };
 
 use crate::options::{SyncOptions, Verify};
 
-/// Verification hashes with BLAKE3: strong, and faster than the disks it guards.
-const VERIFY: Algorithm = Algorithm::Blake3;
+/// Two objects count as equal by a hash that nobody can deceive.
+const COMPARE: Algorithm = Algorithm::Blake3;
 
 /// The way between two stores.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
     pub(crate) source: Store,
     pub(crate) destination: Store,
-    pub(crate) verify: Verify,
-    pub(crate) owner: bool,
+    options: TransferOptions,
 }
 
 /// What a copy gave.
@@ -25,7 +23,7 @@ pub(crate) struct Transfer {
 pub struct Copied {
     /// Bytes copied.
     pub size: u64,
-    /// Whether the destination was held against the hash of what was read.
+    /// Whether the copy was held against what was read.
     pub verified: bool,
 }
 
@@ -50,76 +48,32 @@ impl Transfer {
         Self {
             source: source.clone(),
             destination: destination.clone(),
-            verify: options.verify,
-            owner: options.owner,
+            options: options.transfer.clone().verify(options.verify == Verify::Content).owner(options.owner),
         }
     }
 
     /// Copies the object at `from`. The destination changes only once all bytes are there.
     pub(crate) async fn copy(&self, from: &Key, to: &Key) -> Result<Copied> {
-        let mut reader = self.source.reader(from, ReadOptions::new()).await?;
-        let source = reader.metadata().clone();
-        let mut writer = self.destination.writer(to, self.write_options(&source)).await?;
-        while let Some(chunk) = reader.try_next().await? {
-            writer.write(chunk).await?;
-        }
-        let written = writer.finish().await?;
-        let verified = self.verified(to, &source, &written).await?;
-        Ok(Copied { size: written.size, verified })
+        let done = self.source.copy_to(from, &self.destination, to, self.options.clone()).await?;
+        Ok(copied(&done))
     }
 
-    /// What the destination can keep of the source.
-    fn write_options(&self, source: &Metadata) -> WriteOptions {
-        let can = self.destination.capabilities();
-        // A destination without symlinks refuses one; its target must not pass for a file's content.
-        let mut options = WriteOptions::new().size(source.size).kind(source.kind);
-        if self.verify == Verify::Content {
-            options = options.checksum(VERIFY);
-        }
-        if let (Some(time), true) = (source.modified, can.set_modified) {
-            options = options.modified(time);
-        }
-        if let (Some(unix), true) = (source.unix, can.unix_attributes) {
-            options = options.unix(unix, self.owner);
-        }
-        let mut attributes = source.attributes.clone();
-        if !can.user_metadata {
-            attributes.user.clear();
-        }
-        if !can.content_headers {
-            let user = std::mem::take(&mut attributes.user);
-            attributes = storage_core::Attributes::new();
-            attributes.user = user;
-        }
-        options.attributes(attributes)
+    /// Copies small objects together. One result for each, in order.
+    pub(crate) async fn copy_all(&self, keys: &[Key]) -> Vec<Result<Copied>> {
+        let copies: Vec<CopyTarget> =
+            keys.iter().map(|key| CopyTarget::new(key.clone(), key.clone())).collect();
+        let done = self.source.copy_all_to(&copies, &self.destination, &self.options).await;
+        done.into_iter().map(|done| done.map(|done| copied(&done))).collect()
     }
 
-    /// Holds the destination against the hash of what was read from the source.
-    async fn verified(&self, key: &Key, source: &Metadata, written: &Metadata) -> Result<bool> {
-        if written.size != source.size {
-            let message = format!("{} bytes were read and {} written", source.size, written.size);
-            return Err(Error::new(ErrorKind::InvalidData, message).with_key(key));
-        }
-        let Some(expected) = written.checksums.get(VERIFY).filter(|_| self.verify == Verify::Content) else {
-            return Ok(false);
-        };
-        // `Store` has already compared what the service reports of its own with what was sent.
-        let mut read = ReadOptions::new();
-        if let Some(etag) = &written.etag {
-            read = read.if_match(etag.clone());
-        }
-        let found = self.destination.checksum(key, &[VERIFY], read).await?.get(VERIFY);
-        match found {
-            Some(found) if found == expected => Ok(true),
-            found => Err(mismatch(key, expected, found)),
-        }
+    /// How many small objects are best copied at a time.
+    pub(crate) async fn together(&self) -> usize {
+        self.source.copies_together(&self.destination).await
     }
 }
 
-fn mismatch(key: &Key, expected: Checksum, found: Option<Checksum>) -> Error {
-    let found = found.map_or_else(|| "nothing".to_owned(), |f| f.to_string());
-    let message = format!("{expected} was sent and {found} reads back; the copy is damaged");
-    Error::new(ErrorKind::InvalidData, message).with_key(key)
+fn copied(done: &Transferred) -> Copied {
+    Copied { size: done.metadata.size, verified: done.verified }
 }
 
 /// Whether two objects hold the same bytes. A checksum that both stores report saves reading.
@@ -135,11 +89,11 @@ pub(crate) async fn same_content(
     if let Some(agree) = left.checksums.agree(&right.checksums) {
         return Ok(agree);
     }
-    let algorithms = [VERIFY];
+    let algorithms = [COMPARE];
     let (left, right) = futures_util::future::try_join(
         source.checksum(key, &algorithms, ReadOptions::new()),
         destination.checksum(key, &algorithms, ReadOptions::new()),
     )
     .await?;
-    Ok(left.get(VERIFY) == right.get(VERIFY))
+    Ok(left.get(COMPARE) == right.get(COMPARE))
 }

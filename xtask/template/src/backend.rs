@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, body, SignRequest, SignedRequest};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, body, SignRequest, SignedRequest};
 
 use crate::list::TemplateLister;
 use crate::upload::TemplateUpload;
@@ -111,6 +111,15 @@ impl Backend for Template {
 
     fn copy<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a CopyRequest) -> BoxFuture<'a, Result<Metadata>> {
         refuse("copy")
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use storage_core::{
-    Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest, DeleteTarget,
-    ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Part, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Part, Payload, Prefix,
+    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
 };
 
 use super::client::{Answer, Client};
@@ -213,6 +213,15 @@ impl Backend for Tiny {
             let target = format!("{}?copy={}", self.path(to), self.path(from));
             made(self.make("PUT", &target, pin, &request.condition, Bytes::new()).await?, size, None).await
         })
+    }
+
+    fn copy_from<'a>(
+        &'a self,
+        _: &'a dyn Backend,
+        _: &'a [CopyTarget],
+        _: &'a CopyRequest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Result<Metadata>>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn rename<'a>(&'a self, _: &'a Key, _: &'a Key, _: &'a Condition) -> BoxFuture<'a, Result<()>> {

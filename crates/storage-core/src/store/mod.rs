@@ -1,13 +1,17 @@
 //! The user's handle. Everything the contract promises that can be kept in one place is kept here.
 
 mod admit;
+mod ahead;
 mod change;
 mod copy;
 mod files;
 mod list;
+mod parts;
 mod read;
 mod reader;
 mod sign;
+mod sink;
+mod transfer;
 mod write;
 mod writer;
 
@@ -22,10 +26,12 @@ use crate::key::{Key, Prefix};
 use crate::layer::Layer;
 use crate::progress::{Event, Progress, Silent};
 use crate::retry::{Attempts, Contact, Repeat, RetryPolicy, Timeouts};
+use crate::transfer::{Budget, Limit, Window};
 
 pub use list::Listing;
 pub use read::ReadOutcome;
 pub use reader::Reader;
+pub use transfer::Transferred;
 pub use writer::Writer;
 
 /// A store of objects, as its user holds it: a backend, a prefix and policies. A clone is cheap and shares all three.
@@ -65,6 +71,9 @@ struct Shared {
     timeouts: Timeouts,
     progress: Arc<dyn Progress>,
     contact: Contact,
+    budget: Budget,
+    window: Window,
+    limits: Vec<Limit>,
 }
 
 impl Store {
@@ -83,6 +92,9 @@ impl Store {
             timeouts: Timeouts::default(),
             progress: Arc::new(Silent),
             contact: Contact::default(),
+            budget: Budget::default(),
+            window: Window::default(),
+            limits: Vec::new(),
         };
         Self { shared: Arc::new(shared), prefix: Prefix::root() }
     }
@@ -117,6 +129,22 @@ impl Store {
     /// The same store, telling its events to `progress`.
     pub fn with_progress(&self, progress: Arc<dyn Progress>) -> Self {
         self.with(|shared| shared.progress = progress)
+    }
+
+    /// The same store, whose transfers share `budget`. By default every new store has one of its own; a program that moves
+    /// much between several stores gives all of them the same.
+    pub fn with_budget(&self, budget: Budget) -> Self {
+        self.with(|shared| shared.budget = budget)
+    }
+
+    /// The same store with another number of requests side by side for large objects.
+    pub fn with_window(&self, window: Window) -> Self {
+        self.with(|shared| shared.window = window)
+    }
+
+    /// The same store, which keeps `limit` too, besides those that it keeps already.
+    pub fn with_limit(&self, limit: Limit) -> Self {
+        self.with(|shared| shared.limits.push(limit))
     }
 
     fn with(&self, change: impl FnOnce(&mut Shared)) -> Self {
@@ -198,7 +226,17 @@ impl Store {
         limit: Option<Duration>,
         request: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let answer = timed(limit, request).await;
+        self.request_allowed().await;
+        self.listen(limit, request).await
+    }
+
+    /// Waits this long for what is no request of its own.
+    async fn listen<T>(
+        &self,
+        limit: Option<Duration>,
+        answer: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let answer = timed(limit, answer).await;
         self.shared.contact.note(&answer);
         answer
     }
@@ -211,6 +249,7 @@ impl Store {
     ) -> Result<T> {
         let mut attempts = self.attempts();
         loop {
+            self.request_allowed().await;
             let error = match timed(self.silence(), request()).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
@@ -228,10 +267,37 @@ impl Store {
         error: Error,
         repeat: Repeat,
     ) -> Result<()> {
+        if error.kind() == ErrorKind::Throttled {
+            self.shared.window.throttled();
+        }
         let (wait, error) = attempts.after(error, repeat)?;
         self.shared.progress.event(Event::Retry { operation, error: &error, wait });
         tokio::time::sleep(wait).await;
         Ok(())
+    }
+
+    /// Waits until one more request may go out.
+    async fn request_allowed(&self) {
+        for limit in &self.shared.limits {
+            limit.request().await;
+        }
+    }
+
+    /// Waits until this many bytes may move.
+    async fn bytes_allowed(&self, count: u64) {
+        for limit in &self.shared.limits {
+            limit.bytes(count).await;
+        }
+    }
+
+    /// How many of `bytes` should move in one piece.
+    fn piece(&self, bytes: u64) -> u64 {
+        self.shared.limits.iter().fold(bytes, |piece, limit| limit.piece(piece))
+    }
+
+    /// The least that all limits allow a second.
+    fn rate(&self) -> Option<u64> {
+        self.shared.limits.iter().filter_map(|limit| limit.get().bytes_per_second).min()
     }
 
     fn silence(&self) -> Option<Duration> {

@@ -8,9 +8,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
+use futures_util::stream::try_unfold;
 
 use super::Store;
+use super::ahead::Ahead;
 use crate::backend::{ByteStream, ReadResponse};
+use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::Metadata;
@@ -108,19 +111,49 @@ impl Store {
         if options.request.range.is_empty() {
             return self.empty_reader(&full, &options.request).await.map_err(explain);
         }
-        let response = self.open(&full, &options.request).await.map_err(explain)?;
-        let (metadata, range) = (response.metadata.clone(), response.range.clone());
-        let state = Body {
-            store: self.clone(),
-            name: key.clone(),
-            key: full,
-            attempts: self.attempts(),
-            metadata: metadata.clone(),
-            position: range.start,
-            end: range.end,
-            body: Some(response.body),
+        let (body, range) = self.open_first(key, &full, &options).await.map_err(explain)?;
+        let metadata = body.metadata.clone();
+        let proof = Proof::of(&metadata, &range);
+        let stream = if body.end == range.end {
+            Box::pin(try_unfold((body, proof), Body::next)) as ByteStream
+        } else {
+            let concurrency = options.concurrency;
+            Box::pin(try_unfold((Ahead::new(body, range.end, concurrency), proof), Ahead::next))
         };
-        Ok(Reader { metadata, range, chunks: Box::pin(futures_util::stream::try_unfold(state, Body::next)) })
+        Ok(Reader { metadata, range, chunks: stream })
+    }
+
+    /// Opens an object with a request for its first bytes alone, if it may be worth to read the rest side by side. Tells
+    /// the range that was really asked for, too.
+    pub(super) async fn open_first(
+        &self,
+        name: &Key,
+        key: &Key,
+        options: &ReadOptions,
+    ) -> Result<(Body, Range<u64>)> {
+        let mut request = options.request.clone();
+        if options.concurrency != Some(1) {
+            request.range = first_of(request.range, self.declared().limits.range_preferred);
+        }
+        let mut response = self.open(key, &request).await?;
+        let range = options.request.range.resolve(response.metadata.size)?;
+        if response.range != range && !is_pinned(&response.metadata) {
+            // No further request could be sure to read the same object.
+            response = self.open(key, &options.request).await?;
+        }
+        let range = options.request.range.resolve(response.metadata.size)?;
+        let body = Body {
+            store: self.clone(),
+            name: name.clone(),
+            key: key.clone(),
+            attempts: self.attempts(),
+            metadata: response.metadata,
+            position: response.range.start,
+            end: response.range.end,
+            body: Some(response.body),
+            waiting: Bytes::new(),
+        };
+        Ok((body, range))
     }
 
     /// A range without bytes needs no data: a stat tells whether the object is there and meets the conditions.
@@ -161,28 +194,122 @@ fn verify_opening(request: &ReadRequest, response: &ReadResponse) -> Result<()> 
     }
 }
 
-/// A body being read.
-struct Body {
+/// The part of `range` to ask for first, if what is asked for may be long: the rest follows side by side, once its
+/// length is known.
+fn first_of(range: ByteRange, preferred: u64) -> ByteRange {
+    match range {
+        ByteRange::Full if preferred > 0 => ByteRange::Bounded { start: 0, end: preferred },
+        ByteRange::From(start) if preferred > 0 => {
+            ByteRange::Bounded { start, end: start.saturating_add(preferred) }
+        }
+        ByteRange::Bounded { start, end } if preferred > 0 && end - start > preferred => {
+            ByteRange::Bounded { start, end: start + preferred }
+        }
+        range => range,
+    }
+}
+
+/// Whether several requests can be sure to read one version.
+fn is_pinned(metadata: &Metadata) -> bool {
+    metadata.etag.is_some() || metadata.version.is_some()
+}
+
+/// The checksum that the service tells of a whole object, if it does, and that of what came of it.
+pub(super) struct Proof(Option<(Checksum, Hasher)>);
+
+impl Proof {
+    /// By the cheapest checksum that is known, if all of the object is read.
+    fn of(metadata: &Metadata, range: &Range<u64>) -> Self {
+        let known = || super::write::PROOF.iter().find_map(|algorithm| metadata.checksums.get(*algorithm));
+        let expected = if *range == (0..metadata.size) { known() } else { None };
+        Self(expected.map(|expected| (expected, expected.algorithm().hasher())))
+    }
+
+    pub(super) fn see(&mut self, chunk: &[u8]) {
+        if let Some((_, hasher)) = &mut self.0 {
+            hasher.update(chunk);
+        }
+    }
+
+    /// Has the last word when nothing more comes.
+    pub(super) fn verify(self) -> Result<()> {
+        let Some((expected, hasher)) = self.0 else { return Ok(()) };
+        let found = hasher.finish();
+        if found == expected {
+            return Ok(());
+        }
+        let message = format!("the store tells {expected} and {found} came; the object is damaged");
+        Err(Error::new(ErrorKind::InvalidData, message))
+    }
+}
+
+/// A body being read: some range of one version.
+pub(super) struct Body {
     store: Store,
     name: Key,
     key: Key,
     attempts: Attempts,
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     position: u64,
-    end: u64,
+    pub(super) end: u64,
     body: Option<ByteStream>,
+    /// What came and may not go on yet.
+    waiting: Bytes,
 }
 
 impl Body {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
-        match self.chunk().await {
-            Ok(Some(chunk)) => Ok(Some((chunk, self))),
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.store.explain(error, Operation::Read, self.name.as_str())),
+    async fn next((mut body, mut proof): (Self, Proof)) -> Result<Option<(Bytes, (Self, Proof))>> {
+        match body.chunk().await.map_err(|error| body.explain(error))? {
+            Some(chunk) => {
+                proof.see(&chunk);
+                Ok(Some((chunk, (body, proof))))
+            }
+            None => proof.verify().map(|()| None).map_err(|error| body.explain(error)),
         }
     }
 
-    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    /// Another range of the same version. Nothing is asked for before it is polled.
+    pub(super) fn another(&self, range: Range<u64>) -> Self {
+        Self {
+            store: self.store.clone(),
+            name: self.name.clone(),
+            key: self.key.clone(),
+            attempts: self.store.attempts(),
+            metadata: self.metadata.clone(),
+            position: range.start,
+            end: range.end,
+            body: None,
+            waiting: Bytes::new(),
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The error of a read as its caller is to see it.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        self.store.explain(error, Operation::Read, self.name.as_str())
+    }
+
+    /// The next bytes, as fast as they may come, or nothing after the last.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if self.waiting.is_empty() {
+            match self.receive().await? {
+                Some(chunk) => self.waiting = chunk,
+                None => return Ok(None),
+            }
+        }
+        let piece = self.store.piece(self.waiting.len() as u64);
+        self.store.bytes_allowed(piece).await;
+        Ok(Some(self.waiting.split_to(piece as usize)))
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>> {
         loop {
             let error = match self.poll_body().await {
                 Ok(Some(chunk)) => return self.take(chunk).map(Some),
@@ -209,7 +336,7 @@ impl Body {
             }
         };
         self.store
-            .within(self.store.silence(), async {
+            .listen(self.store.silence(), async {
                 loop {
                     match body.next().await.transpose()? {
                         // An empty chunk is no progress; who sends them for ever is silent.

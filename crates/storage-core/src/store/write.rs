@@ -8,9 +8,14 @@ use crate::checksum::{Algorithm, Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::Metadata;
-use crate::options::{Condition, StatRequest, WriteOptions, WriteRequest};
+use crate::options::{Condition, ReadOptions, StatRequest, WriteOptions, WriteRequest};
 use crate::progress::Event;
 use crate::retry::Repeat;
+
+/// Finds any damage that is no attack, and costs next to nothing.
+pub(super) const VERIFY: Algorithm = Algorithm::Crc64Nvme;
+/// What services report of what they hold, among what costs next to nothing.
+pub(super) const PROOF: [Algorithm; 2] = [VERIFY, Algorithm::Crc32c];
 
 impl Store {
     /// Writes a whole object. After `Ok` it is visible and durable as declared, and the metadata returned equals a
@@ -27,7 +32,7 @@ impl Store {
             writer.write(body).await?;
             return writer.finish().await;
         }
-        let mut digest = Digest::new(&options);
+        let mut digest = self.digest(&options);
         digest.update(&body);
         let write = async {
             let (full, request) = self.prepare_write(key, options)?;
@@ -55,6 +60,7 @@ impl Store {
         checksums: Checksums,
     ) -> Result<Metadata> {
         let size = body.len();
+        self.bytes_allowed(size).await;
         let limit = Some(self.shared.timeouts.for_body(size));
         let sent = self
             .attempt(Operation::Write, self.write_repeat(request), limit, || {
@@ -63,7 +69,70 @@ impl Store {
             .await;
         let metadata = self.settle(key, request, sent).await?;
         self.shared.progress.event(Event::Bytes { operation: Operation::Write, key: name, count: size });
-        verify_written(metadata, size, checksums)
+        self.accept(name, request, metadata, size, checksums).await
+    }
+
+    /// Holds what the service says of the new object against what was sent, and adds our checksums to its own. Where the
+    /// write is to be verified and the service gives no proof, the object is read back.
+    pub(super) async fn accept(
+        &self,
+        name: &Key,
+        request: &WriteRequest,
+        mut metadata: Metadata,
+        size: u64,
+        checksums: Checksums,
+    ) -> Result<Metadata> {
+        if metadata.size != size {
+            let message = format!("{size} bytes were sent and the store holds {}", metadata.size);
+            return Err(Error::new(ErrorKind::InvalidData, message).maybe_applied());
+        }
+        let agree = metadata.checksums.agree(&checksums);
+        if agree == Some(false) {
+            let error =
+                Error::new(ErrorKind::InvalidData, "the store reports another checksum than was sent");
+            return Err(error.maybe_applied());
+        }
+        if request.verify && agree.is_none() && !self.declared().verified_writes {
+            self.read_back(name, &metadata, &checksums).await?;
+        }
+        for checksum in checksums.iter() {
+            metadata.checksums.insert(checksum);
+        }
+        Ok(metadata)
+    }
+
+    /// Reads a new object and compares. That somebody else has replaced it meanwhile says nothing of the write.
+    async fn read_back(&self, name: &Key, written: &Metadata, sent: &Checksums) -> Result<()> {
+        let Some(expected) = sent.get(VERIFY) else { return Ok(()) };
+        let mut read = ReadOptions::new();
+        if let Some(version) = &written.version {
+            read = read.version(version.clone());
+        } else if let Some(etag) = &written.etag {
+            read = read.if_match(etag.clone());
+        }
+        let found = match self.checksum(name, &[VERIFY], read).await {
+            Ok(found) => found.get(VERIFY),
+            Err(error) => return Err(error.maybe_applied()),
+        };
+        if found == Some(expected) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|| "nothing".to_owned(), |f| f.to_string());
+        let message = format!("{expected} was sent and {found} reads back; the object is damaged");
+        Err(Error::new(ErrorKind::InvalidData, message).maybe_applied())
+    }
+
+    /// What to compute while the bytes of a write pass.
+    pub(super) fn digest(&self, options: &WriteOptions) -> Digest {
+        let expected = options.request.expected.iter().map(Checksum::algorithm);
+        let proof: &[Algorithm] = if self.wants_proof(&options.request) { &PROOF } else { &[] };
+        let wanted = options.algorithms.iter().chain(proof).copied().chain(expected);
+        Digest { hashers: Hashers::new(wanted), size: 0 }
+    }
+
+    /// Whether `Store` itself has to see to it that a write is verified.
+    pub(super) fn wants_proof(&self, request: &WriteRequest) -> bool {
+        request.verify && !self.declared().verified_writes
     }
 
     /// A write may be repeated if doing it twice is doing it once: it is unconditional, or its token tells our own
@@ -111,12 +180,6 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    pub(super) fn new(options: &WriteOptions) -> Self {
-        let expected = options.request.expected.iter().map(Checksum::algorithm);
-        let wanted: Vec<Algorithm> = options.algorithms.iter().copied().chain(expected).collect();
-        Self { hashers: Hashers::new(wanted), size: 0 }
-    }
-
     pub(super) fn update(&mut self, data: &[u8]) {
         self.size += data.len() as u64;
         self.hashers.update(data);
@@ -144,20 +207,4 @@ impl Digest {
         }
         Ok(checksums)
     }
-}
-
-/// Holds what the service says of the new object against what was sent, and adds our checksums to its own.
-pub(super) fn verify_written(mut metadata: Metadata, size: u64, checksums: Checksums) -> Result<Metadata> {
-    if metadata.size != size {
-        let message = format!("{size} bytes were sent and the store holds {}", metadata.size);
-        return Err(Error::new(ErrorKind::InvalidData, message).maybe_applied());
-    }
-    if metadata.checksums.agree(&checksums) == Some(false) {
-        let error = Error::new(ErrorKind::InvalidData, "the store reports another checksum than was sent");
-        return Err(error.maybe_applied());
-    }
-    for checksum in checksums.iter() {
-        metadata.checksums.insert(checksum);
-    }
-    Ok(metadata)
 }

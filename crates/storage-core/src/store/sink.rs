@@ -1,0 +1,109 @@
+//! One upload in parts, whoever makes the parts: begun once, each part sent until it is taken, finished or given up.
+
+use std::sync::Arc;
+
+use super::Store;
+use crate::backend::{Part, Upload};
+use crate::checksum::Checksums;
+use crate::error::{Error, Operation, Result};
+use crate::key::Key;
+use crate::meta::Metadata;
+use crate::options::WriteRequest;
+use crate::progress::Event;
+use crate::retry::Repeat;
+
+/// Sends parts of one upload.
+#[derive(Debug)]
+pub(super) struct Sender {
+    store: Store,
+    name: Key,
+    upload: Arc<dyn Upload>,
+}
+
+impl Sender {
+    /// Sends one part until it is taken.
+    pub(super) async fn part(&self, part: Part) -> Result<()> {
+        let (store, count) = (&self.store, part.body.len());
+        store.bytes_allowed(count).await;
+        let limit = Some(store.shared.timeouts.for_body(count));
+        store.attempt(Operation::Write, Repeat::Idempotent, limit, || self.upload.part(part.clone())).await?;
+        store.shared.progress.event(Event::Bytes { operation: Operation::Write, key: &self.name, count });
+        Ok(())
+    }
+
+    /// The error of a write as its caller is to see it.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        self.store.explain(error, Operation::Write, self.name.as_str())
+    }
+}
+
+/// An upload that was begun. Dropped without an end, it is given up in the background.
+#[derive(Debug)]
+pub(super) struct Sink {
+    store: Store,
+    name: Key,
+    key: Key,
+    request: WriteRequest,
+    upload: Option<Arc<dyn Upload>>,
+}
+
+impl Sink {
+    /// Begins an upload. One begun twice is two uploads: the lost one shows nothing and is removed by a clean-up.
+    pub(super) async fn begin(store: &Store, name: &Key, key: &Key, request: &WriteRequest) -> Result<Self> {
+        let begun = store.attempt_upload(|| store.backend().upload(key, request)).await?;
+        Ok(Self {
+            store: store.clone(),
+            name: name.clone(),
+            key: key.clone(),
+            request: request.clone(),
+            upload: Some(Arc::from(begun)),
+        })
+    }
+
+    /// What sends parts, for a task of its own.
+    pub(super) fn sender(&self) -> Sender {
+        Sender { store: self.store.clone(), name: self.name.clone(), upload: self.upload() }
+    }
+
+    /// Publishes. No part may be in flight.
+    pub(super) async fn finish(&mut self, size: u64, checksums: Checksums) -> Result<Metadata> {
+        let (store, upload) = (&self.store, self.upload());
+        let repeat = store.write_repeat(&self.request);
+        let limit = Some(store.shared.timeouts.work);
+        let sent = store.attempt(Operation::Write, repeat, limit, || upload.finish(size)).await;
+        let metadata = store.settle(&self.key, &self.request, sent).await?;
+        // What is published cannot be given up any more.
+        self.upload = None;
+        store.accept(&self.name, &self.request, metadata, size, checksums).await
+    }
+
+    /// Gives the upload up. No part may be in flight.
+    pub(super) async fn abort(&mut self) -> Result<()> {
+        match self.upload.take() {
+            // What is left behind costs the user money: an abort is worth several tries.
+            Some(upload) => self.store.attempt_upload(|| upload.abort()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the upload up once `before` is over, without anybody waiting.
+    pub(super) fn abort_behind(&mut self, before: impl Future<Output = ()> + Send + 'static) {
+        // Without a runtime the upload is only dropped: a backend removes what it can, a clean-up the rest.
+        if let (Some(upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                before.await;
+                let _ = upload.abort().await;
+            });
+        }
+    }
+
+    fn upload(&self) -> Arc<dyn Upload> {
+        self.upload.clone().expect("because nothing is asked of an upload that was finished or given up")
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.abort_behind(std::future::ready(()));
+    }
+}

@@ -1,0 +1,450 @@
+//! Copying an object to another store: by the service where both are one, else as parts side by side, else as a stream.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use tokio::task::JoinSet;
+
+use super::Store;
+use super::parts::{Leave, Pace, PartPlan};
+use super::reader::Body;
+use super::sink::Sink;
+use super::write::PROOF;
+use crate::backend::{BoxFuture, Part, Payload};
+use crate::capabilities::Level;
+use crate::checksum::{Checksum, Checksums, Hashers};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::key::Key;
+use crate::meta::{Attributes, FileKind, Metadata};
+use crate::options::{
+    Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions, WriteRequest,
+};
+use crate::retry::Repeat;
+
+/// What a transfer gave.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub struct Transferred {
+    /// Of the new object.
+    pub metadata: Metadata,
+    /// Whether the copy was held against its source; where the service made it, whether the service says so.
+    pub verified: bool,
+    /// Whether the service copied, and no byte passed through the client.
+    pub by_service: bool,
+}
+
+impl Store {
+    /// Copies the object at `from` to the key `to` of another store, or of this one, with its times, permissions and
+    /// attributes as far as the destination keeps them. Bytes do not pass through the client where both stores are one
+    /// service. A large object travels as parts side by side.
+    ///
+    /// After `Ok` the destination holds the version of the source that was there when the copy began. Dropping the future
+    /// leaves the old object at the destination, unless the very last request was under way.
+    ///
+    /// # Errors
+    /// Those of reading and writing, after which the destination stands as it was; `InvalidData` for a copy that does not
+    /// hold what was read, which is published only where
+    /// [`verified_writes`](crate::Capabilities::verified_writes) is not declared.
+    pub async fn copy_to(
+        &self,
+        from: &Key,
+        destination: &Store,
+        to: &Key,
+        options: TransferOptions,
+    ) -> Result<Transferred> {
+        let copies = [CopyTarget::new(from.clone(), to.clone())];
+        let mut done = self.copy_all_to(&copies, destination, &options).await;
+        done.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result")))
+    }
+
+    /// Copies several objects to another store, as [`copy_to`](Store::copy_to) does each, one result for each in order. Worth
+    /// it for small objects as many at a time as [`copies_together`](Store::copies_together) tells.
+    pub async fn copy_all_to(
+        &self,
+        copies: &[CopyTarget],
+        destination: &Store,
+        options: &TransferOptions,
+    ) -> Vec<Result<Transferred>> {
+        let mut all = Vec::with_capacity(copies.len());
+        for batch in copies.chunks(destination.declared().limits.copy_batch.max(1)) {
+            let by_service = self.copy_by_service(batch, destination, options).await;
+            for (copy, done) in batch.iter().zip(by_service) {
+                let carried = match done {
+                    Ok(Some(metadata)) => {
+                        Ok(Transferred { metadata, verified: options.verify, by_service: true })
+                    }
+                    Ok(None) => {
+                        let moved = self.move_bytes(&copy.from, destination, &copy.to, options).await;
+                        moved.map(|metadata| Transferred {
+                            metadata,
+                            verified: options.verify,
+                            by_service: false,
+                        })
+                    }
+                    Err(error) => Err(error),
+                };
+                all.push(carried);
+            }
+        }
+        all
+    }
+
+    /// How many small objects are best copied to `destination` at a time: more than one where that saves more than it
+    /// delays.
+    pub async fn copies_together(&self, destination: &Store) -> usize {
+        let request = CopyRequest::default();
+        let can = destination.backend().copy_from(self.backend(), &[], &request).await;
+        if matches!(can, Ok(Some(_))) { destination.declared().limits.copy_batch.max(1) } else { 1 }
+    }
+
+    /// One result for each copy: what was made of it, or nothing where the bytes have to be carried.
+    async fn copy_by_service(
+        &self,
+        copies: &[CopyTarget],
+        destination: &Store,
+        options: &TransferOptions,
+    ) -> Vec<Result<Option<Metadata>>> {
+        let mut request = CopyRequest { condition: options.condition.clone(), ..CopyRequest::default() };
+        request.preserve = true;
+        request.set_owner = options.owner;
+        request.verify = options.verify;
+        let full = |copy: &CopyTarget| {
+            let explain = |error| destination.explain(error, Operation::Copy, copy.to.as_str());
+            destination.admit_condition(&request.condition).map_err(explain)?;
+            let from = self.full(&copy.from);
+            let from = from.map_err(|error| self.explain(error, Operation::Copy, copy.from.as_str()))?;
+            Ok(CopyTarget::new(from, destination.full(&copy.to).map_err(explain)?))
+        };
+        let (mut targets, mut results) = (Vec::with_capacity(copies.len()), Vec::with_capacity(copies.len()));
+        for copy in copies {
+            results.push(match full(copy) {
+                Ok(target) => {
+                    targets.push(target);
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            });
+        }
+        let mut done = self.ask_for_copies(&targets, destination, &request).await.into_iter();
+        for (copy, result) in copies.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
+            *result = match done.next() {
+                Some(Err(error)) if error.kind() == ErrorKind::NotFound => {
+                    Err(self.explain(error, Operation::Copy, copy.from.as_str()))
+                }
+                // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
+                Some(Err(error)) if is_refusal(&error) => Ok(None),
+                Some(Err(error)) => Err(destination.explain(error, Operation::Copy, copy.to.as_str())),
+                Some(Ok(copied)) => Ok(copied),
+                None => Err(Error::new(ErrorKind::Other, "a copy without a result")),
+            };
+        }
+        results
+    }
+
+    /// The request for all of them. What it did not do and may still succeed is asked for one by one.
+    async fn ask_for_copies(
+        &self,
+        targets: &[CopyTarget],
+        destination: &Store,
+        request: &CopyRequest,
+    ) -> Vec<Result<Option<Metadata>>> {
+        let mut done = Vec::new();
+        if targets.len() > 1 {
+            let asked = destination.backend().copy_from(self.backend(), targets, request);
+            match destination.within(None, asked).await {
+                Ok(Some(results)) => done = results,
+                Ok(None) => return targets.iter().map(|_| Ok(None)).collect(),
+                Err(_) => {}
+            }
+        }
+        let mut done = done.into_iter();
+        let mut all = Vec::with_capacity(targets.len());
+        for target in targets {
+            all.push(match done.next() {
+                Some(Ok(metadata)) => Ok(Some(metadata)),
+                Some(Err(error)) if !error.is_retryable() => Err(error),
+                _ => self.ask_for_copy(target, destination, request).await,
+            });
+        }
+        all
+    }
+
+    async fn ask_for_copy(
+        &self,
+        target: &CopyTarget,
+        destination: &Store,
+        request: &CopyRequest,
+    ) -> Result<Option<Metadata>> {
+        let unconditional = request.condition == Condition::None;
+        let repeat = if unconditional { Repeat::Idempotent } else { Repeat::IfNotApplied };
+        let one_backend = Arc::ptr_eq(&self.shared.backend, &destination.shared.backend);
+        if one_backend && self.declared().copy == Level::Atomic && target.from != target.to {
+            let copy = || destination.backend().copy(&target.from, &target.to, request);
+            return destination.attempt(Operation::Copy, repeat, None, copy).await.map(Some);
+        }
+        let copy = || -> BoxFuture<'_, Result<Option<Metadata>>> {
+            let asked =
+                destination.backend().copy_from(self.backend(), std::slice::from_ref(target), request);
+            Box::pin(async move {
+                match asked.await? {
+                    None => Ok(None),
+                    Some(mut results) => results
+                        .pop()
+                        .unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result")))
+                        .map(Some),
+                }
+            })
+        };
+        destination.attempt(Operation::Copy, repeat, None, copy).await
+    }
+
+    async fn move_bytes(
+        &self,
+        from: &Key,
+        destination: &Store,
+        to: &Key,
+        options: &TransferOptions,
+    ) -> Result<Metadata> {
+        let limits = &destination.declared().limits;
+        let one_by_one = !limits.parallel_parts || options.concurrency == Some(1);
+        if one_by_one || self.declared().limits.range_preferred == 0 {
+            return self.stream(from, destination, to, options).await;
+        }
+        let explain = |error| self.explain(error, Operation::Read, from.as_str());
+        let full = self.full(from).map_err(explain)?;
+        let (body, range) = self.open_first(from, &full, &ReadOptions::new()).await.map_err(explain)?;
+        let write = destination.kept(&body.metadata, options);
+        if body.end == range.end {
+            return destination.write_body(to, body, write).await;
+        }
+        let explain = |error| destination.explain(error, Operation::Write, to.as_str());
+        let mut plan = Ranges::new(destination, &body, options);
+        let (to_full, request) = destination.prepare_write(to, write).map_err(explain)?;
+        let mut sink = Sink::begin(destination, to, &to_full, &request).await.map_err(explain)?;
+        match plan.carry(&sink, body).await {
+            Ok(checksums) => sink.finish(range.end, checksums).await.map_err(explain),
+            Err(error) => {
+                // The first error is the one to tell; what abort cannot remove is left to a clean-up.
+                plan.stop().await;
+                let _ = sink.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// One stream in, parts out.
+    async fn stream(
+        &self,
+        from: &Key,
+        destination: &Store,
+        to: &Key,
+        options: &TransferOptions,
+    ) -> Result<Metadata> {
+        let mut read = ReadOptions::new();
+        read.concurrency = options.concurrency;
+        let mut reader = self.reader(from, read).await?;
+        let mut writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
+        while let Some(chunk) = reader.try_next().await? {
+            writer.write(chunk).await?;
+        }
+        writer.finish().await
+    }
+
+    /// Writes what one body holds.
+    async fn write_body(&self, to: &Key, mut body: Body, options: WriteOptions) -> Result<Metadata> {
+        let mut writer = self.writer(to, options).await?;
+        while let Some(chunk) = body.chunk().await.map_err(|error| body.explain(error))? {
+            writer.write(chunk).await?;
+        }
+        writer.finish().await
+    }
+
+    /// What this store can keep of an object of another.
+    fn kept(&self, source: &Metadata, options: &TransferOptions) -> WriteOptions {
+        let can = self.capabilities();
+        // A destination without symlinks refuses one; its target must not pass for a file's content.
+        let mut write = WriteOptions::new()
+            .condition(options.condition.clone())
+            .size(source.size)
+            .kind(source.kind)
+            .verify(options.verify && source.kind == FileKind::File);
+        (write.part_size, write.concurrency) = (options.part_size, options.concurrency);
+        if let (Some(time), true) = (source.modified, can.set_modified) {
+            write = write.modified(time);
+        }
+        if let (Some(unix), true) = (source.unix, can.unix_attributes) {
+            write = write.unix(unix, options.owner);
+        }
+        // What the source's service vouches for has to hold at the destination.
+        for checksum in PROOF.iter().filter_map(|algorithm| source.checksums.get(*algorithm)) {
+            write = write.expect_checksum(checksum);
+        }
+        let mut attributes = source.attributes.clone();
+        if !can.user_metadata {
+            attributes.user.clear();
+        }
+        if !can.content_headers {
+            let user = std::mem::take(&mut attributes.user);
+            attributes = Attributes::new();
+            attributes.user = user;
+        }
+        write.attributes(attributes)
+    }
+}
+
+/// Whether it was refused for whom or what it was, with nothing done.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported)
+        && !error.may_have_been_applied()
+}
+
+/// The ranges of one object, each read by a task that sends it on as parts.
+struct Ranges {
+    /// The length of a part.
+    part: u64,
+    /// The length of a range: some parts.
+    range: u64,
+    size: u64,
+    hash: bool,
+    request: WriteRequest,
+    pace: Pace,
+    reading: Pace,
+    tasks: JoinSet<Result<Vec<Piece>>>,
+}
+
+/// What is known of a part that was taken.
+struct Piece {
+    offset: u64,
+    length: u64,
+    checksums: Checksums,
+}
+
+impl Ranges {
+    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Self {
+        let size = body.metadata.size;
+        let part = PartPlan::of(destination, options.part_size, Some(size)).size;
+        let preferred = body.store().declared().limits.range_preferred;
+        let write = destination.kept(&body.metadata, options);
+        let hash = destination.wants_proof(&write.request) || !write.request.expected.is_empty();
+        Self {
+            part,
+            range: preferred.div_ceil(part).max(1) * part,
+            size,
+            hash,
+            request: write.request,
+            pace: Pace::new(destination, options.concurrency),
+            reading: Pace::new(body.store(), options.concurrency),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Brings everything over. `first` is the body that told how much there is.
+    async fn carry(&mut self, sink: &Sink, first: Body) -> Result<Checksums> {
+        let mut pieces = Vec::new();
+        let template = first.another(0..0);
+        let mut first = Some(first);
+        let mut next = 0;
+        while next < self.size {
+            let Some(leave) = self.leave() else {
+                pieces.extend(self.join_one().await?);
+                continue;
+            };
+            let range = next..self.size.min(next.saturating_add(self.range));
+            next = range.end;
+            let body = first.take().unwrap_or_else(|| template.another(range.clone()));
+            self.tasks.spawn(carry_range(range, self.part, body, sink.sender(), leave, self.hash));
+        }
+        while !self.tasks.is_empty() {
+            pieces.extend(self.join_one().await?);
+        }
+        self.whole(pieces)
+    }
+
+    /// Leave from both ends.
+    fn leave(&self) -> Option<[Leave; 2]> {
+        let in_flight = self.tasks.len();
+        // A task holds one part at a time.
+        Some([self.pace.next(in_flight, self.part)?, self.reading.next(in_flight, 0)?])
+    }
+
+    async fn join_one(&mut self) -> Result<Vec<Piece>> {
+        match self.tasks.join_next().await {
+            None => Ok(Vec::new()),
+            Some(Ok(done)) => done,
+            Some(Err(gone)) => {
+                Err(Error::new(ErrorKind::Other, "the task of a range ended early").with_source(gone))
+            }
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// The checksums of all parts one after another, held against what is expected.
+    fn whole(&self, mut pieces: Vec<Piece>) -> Result<Checksums> {
+        pieces.sort_by_key(|piece| piece.offset);
+        let mut at = 0;
+        for piece in &pieces {
+            if piece.offset != at {
+                return Err(Error::new(ErrorKind::Other, format!("nothing was sent for byte {at}")));
+            }
+            at += piece.length;
+        }
+        if at != self.size {
+            return Err(Error::new(ErrorKind::Other, format!("nothing was sent from byte {at} on")));
+        }
+        let of = |algorithm| {
+            let mut whole: Option<Checksum> = None;
+            for piece in &pieces {
+                let next = piece.checksums.get(algorithm)?;
+                whole = Some(match whole {
+                    Some(whole) => whole.followed_by(&next, piece.length)?,
+                    None => next,
+                });
+            }
+            whole
+        };
+        let checksums: Checksums = PROOF.into_iter().filter_map(of).collect();
+        for expected in &self.request.expected {
+            if checksums.get(expected.algorithm()).is_some_and(|found| found != *expected) {
+                let message = format!("the source tells {expected}, and that is not what came");
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+        }
+        Ok(checksums)
+    }
+}
+
+/// Reads a range and sends it on, part by part. `body` begins where the range does, and may end before it.
+async fn carry_range(
+    range: Range<u64>,
+    part: u64,
+    mut body: Body,
+    sink: super::sink::Sender,
+    leave: [Leave; 2],
+    hash: bool,
+) -> Result<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut pending = Payload::new();
+    let mut offset = range.start;
+    while offset < range.end {
+        let wanted = part.min(range.end - offset);
+        while pending.len() < wanted {
+            match body.chunk().await.map_err(|error| body.explain(error))? {
+                Some(chunk) => pending.push(chunk),
+                None => body = body.another(body.end..range.end),
+            }
+        }
+        let payload = pending.split_to(wanted);
+        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| hash));
+        payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
+        sink.part(Part::new(offset / part, offset, payload)).await.map_err(|error| sink.explain(error))?;
+        pieces.push(Piece { offset, length: wanted, checksums: hashers.finish() });
+        offset += wanted;
+    }
+    let count = range.end - range.start;
+    leave.into_iter().for_each(|leave| leave.finished(count));
+    Ok(pieces)
+}
