@@ -1,9 +1,10 @@
 //! Unfinished writes: a file with a reserved name beside its destination, removed unless it is published.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
@@ -20,6 +21,12 @@ use crate::stat;
 
 /// Bytes read back in one step: they are still in the processor's cache then.
 const COMPARE: usize = 256 << 10;
+
+thread_local! {
+    /// What reads back, on each thread that writes: memory that was used a moment ago is faster than new one.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Runs of zeros this long and so aligned become holes.
 const HOLE: usize = 64 << 10;
 
@@ -34,6 +41,8 @@ pub(crate) struct Staged {
     sparse: bool,
     /// What is written is read back at once.
     verify: bool,
+    /// The kernel lets one at a time write to a file, and those that wait for it spin.
+    writing: Mutex<()>,
     /// A local write that failed stays failed (clause WRITE-9).
     failed: AtomicBool,
     gone: AtomicBool,
@@ -67,6 +76,7 @@ impl Staged {
             inherited,
             sparse: root.config.sparse,
             verify,
+            writing: Mutex::new(()),
             failed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             published: OnceLock::new(),
@@ -84,7 +94,9 @@ impl Staged {
 
     /// Writes `data` at `offset`.
     pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<()> {
+        let alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.keep_failure(self.write_chunk(data, offset))?;
+        drop(alone);
         if self.verify {
             self.keep_failure(self.compare(data, offset))?;
         }
@@ -93,7 +105,13 @@ impl Staged {
 
     /// Holds what stands in the file against what was to be there.
     fn compare(&self, data: &[u8], offset: u64) -> Result<()> {
-        let mut buffer = vec![0; data.len().min(COMPARE)];
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(buffer.len().max(data.len().min(COMPARE)), 0);
+            self.compare_with(buffer, data, offset)
+        })
+    }
+
+    fn compare_with(&self, buffer: &mut [u8], data: &[u8], offset: u64) -> Result<()> {
         let mut at = offset;
         for piece in data.chunks(COMPARE) {
             let found = &mut buffer[..piece.len()];

@@ -38,8 +38,8 @@ pub(crate) struct Bucket {
     pub(crate) conditions: Conditions,
     /// Whether every object travels with its CRC-64/NVME.
     pub(crate) checksums: bool,
-    /// Whether requests travel encrypted, so that signing their bodies adds nothing.
-    pub(crate) is_tls: bool,
+    /// Whether the signature of a request covers its body.
+    pub(crate) signs_bodies: bool,
     /// Set once the service has said that it deletes one key at a time.
     pub(crate) single_deletes: AtomicBool,
     /// Uploads of this process that still go on.
@@ -64,7 +64,8 @@ impl S3 {
             name: config.bucket.clone(),
             conditions: config.conditions.unwrap_or(default),
             checksums,
-            is_tls: service.is_tls,
+            // Where requests travel encrypted, that adds nothing.
+            signs_bodies: config.sign_bodies.unwrap_or(!service.is_tls),
             config,
             single_deletes: AtomicBool::new(false),
             uploads: Mutex::default(),

@@ -12,6 +12,7 @@ use storage_core::{
 };
 
 use crate::backend::{Bucket, Ongoing};
+use crate::body::pieces;
 use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
@@ -177,9 +178,11 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
         upload =
             upload.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
-    let upload = upload.body(ByteStream::from(part.body.into_bytes())).customize();
-    let sent =
-        if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
+    let sent = if bucket.signs_bodies {
+        upload.body(ByteStream::from(part.body.into_bytes())).send().await
+    } else {
+        upload.body(pieces(&part.body)).customize().disable_payload_signing().send().await
+    };
     let answer = sent.map_err(error)?;
     let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
     checksum::verify(crc, answer.checksum_crc64_nvme())?;
