@@ -169,7 +169,10 @@ impl Place {
     /// Opens the directory at this place.
     pub(crate) async fn open(&self, how: How) -> Result<Store> {
         match self {
-            Self::Path(path) => registry().open_location(local(path)?, how.options()).await,
+            Self::Path(path) => {
+                let opened = registry().open_location(local(path)?, how.options()).await;
+                opened.map(|store| Session::traffic().local(&store))
+            }
             Self::Url(remote) => remote.open().await,
         }
         .map_err(|e| e.with_name(self.shown()))

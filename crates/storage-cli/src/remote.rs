@@ -71,11 +71,13 @@ impl Remote {
     }
 
     pub(crate) async fn open(&self) -> Result<Store> {
-        registry().open_location(self.location.clone(), self.options.clone()).await
+        let store = registry().open_location(self.location.clone(), self.options.clone()).await?;
+        Ok(Session::traffic().remote(&store))
     }
 
     pub(crate) async fn open_object(&self) -> Result<(Store, Key)> {
         let (parent, key) = self.location.clone().split_object()?;
-        Ok((registry().open_location(parent, self.options.clone()).await?, key))
+        let store = registry().open_location(parent, self.options.clone()).await?;
+        Ok((Session::traffic().remote(&store), key))
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -196,12 +197,27 @@ pub struct ReadResponse {
     pub range: Range<u64>,
     /// The bytes. An early end is an error where the backend sees it; `Store` counts in any case.
     pub body: ByteStream,
+    /// The object held open, where the backend can.
+    pub handle: Option<Arc<dyn Handle>>,
+}
+
+/// An object that is held open: more of the very version that an answer is of, whatever happens to its key meanwhile.
+pub trait Handle: fmt::Debug + Send + Sync {
+    /// The bytes of `range`, which lies within the object. What keeps them from being had, a change in place among that, is
+    /// an error in the stream.
+    fn read(&self, range: Range<u64>) -> ByteStream;
 }
 
 impl ReadResponse {
     /// An answer.
     pub fn new(metadata: Metadata, range: Range<u64>, body: ByteStream) -> Self {
-        Self { metadata, range, body }
+        Self { metadata, range, body, handle: None }
+    }
+
+    /// The same answer, with the object held open.
+    pub fn with_handle(mut self, handle: Arc<dyn Handle>) -> Self {
+        self.handle = Some(handle);
+        self
     }
 }
 

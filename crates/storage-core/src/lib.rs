@@ -22,7 +22,7 @@ mod store;
 mod transfer;
 
 pub use backend::{
-    Backend, BoxFuture, ByteStream, Lister, Page, Part, Payload, ReadResponse, Target, Upload, body,
+    Backend, BoxFuture, ByteStream, Handle, Lister, Page, Part, Payload, ReadResponse, Target, Upload, body,
 };
 pub use capabilities::{Capabilities, Durability, Level, Limits};
 pub use checksum::{Algorithm, Checksum, Checksums, Hasher, Hashers};

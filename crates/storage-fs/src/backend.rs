@@ -81,6 +81,7 @@ impl Backend for Fs {
         can.hierarchical = true;
         can.verified_writes = true;
         can.cleanup = true;
+        can.limits.range_preferred = 4 << 20;
         can.limits.write_max = 8 << 20;
         can.limits.part_preferred = 1 << 20;
         can.limits.part_max = 1 << 30;

@@ -225,6 +225,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             return self.done(job, Ok(done));
         }
         self.touch(source.key.as_str());
+        (self.observe)(SyncEvent::Copying { name: job.key.as_str(), size: source.metadata.size });
         if self.together > 1 && source.metadata.size <= SMALL {
             self.batch.push(job);
             if self.batch.len() >= self.together {

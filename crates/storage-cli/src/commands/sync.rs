@@ -76,7 +76,9 @@ fn nowhere() -> storage_core::Store {
 
 fn count(event: &SyncEvent<'_>, meter: &Meter) {
     match event {
-        SyncEvent::Copied { .. } => meter.copied(),
+        SyncEvent::Copying { name, size, .. } => meter.planned(name, *size),
+        SyncEvent::Copied { name, .. } => meter.copied(name),
+        SyncEvent::Failed { name, .. } => meter.over(name),
         SyncEvent::Unchanged { .. } => meter.unchanged(),
         _ => {}
     }
@@ -85,6 +87,9 @@ fn count(event: &SyncEvent<'_>, meter: &Meter) {
 fn tell(event: &SyncEvent<'_>, dry_run: bool, meter: &Meter, output: &mut Output) -> std::io::Result<()> {
     if let SyncEvent::Failed { name, error, .. } = event {
         meter.above(|| output.entry_failed(name, error));
+    }
+    if matches!(event, SyncEvent::Copying { .. }) {
+        return Ok(());
     }
     if output.json {
         return meter.above(|| output.object(&event_json(event, dry_run)));

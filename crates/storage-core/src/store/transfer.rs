@@ -20,6 +20,7 @@ use crate::meta::{Attributes, FileKind, Metadata};
 use crate::options::{
     Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions, WriteRequest,
 };
+use crate::progress::Event;
 use crate::retry::Repeat;
 
 /// What a transfer gave.
@@ -72,6 +73,8 @@ impl Store {
             for (copy, done) in batch.iter().zip(by_service) {
                 let carried = match done {
                     Ok(Some(metadata)) => {
+                        let (operation, key, count) = (Operation::Write, &copy.to, metadata.size);
+                        destination.shared.progress.event(Event::Bytes { operation, key, count });
                         Ok(Transferred { metadata, verified: options.verify, by_service: true })
                     }
                     Ok(None) => {

@@ -1,7 +1,7 @@
 //! Writing a stream of unknown length in parts that travel side by side (clauses WRITE-1, WRITE-2 and WRITE-5).
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Store;
 use super::parts::{Pace, PartPlan};
@@ -152,6 +152,10 @@ impl Writer {
         if self.sink.is_none() {
             self.sink = Some(Sink::begin(&self.store, &self.name, &self.key, &self.request).await?);
         }
+        // A part that failed is told of at once, not when there is no room any more.
+        while let Some(ended) = self.in_flight.try_join_next() {
+            of_task(ended)?;
+        }
         let leave = loop {
             match self.pace.next(self.in_flight.len(), body.len()) {
                 Some(leave) => break leave,
@@ -170,13 +174,7 @@ impl Writer {
     }
 
     async fn join_one(&mut self) -> Result<()> {
-        match self.in_flight.join_next().await {
-            None => Ok(()),
-            Some(Ok(sent)) => sent,
-            Some(Err(gone)) => {
-                Err(Error::new(ErrorKind::Other, "the task of a part ended early").with_source(gone))
-            }
-        }
+        self.in_flight.join_next().await.map_or(Ok(()), of_task)
     }
 
     async fn publish(&mut self) -> Result<Metadata> {
@@ -208,6 +206,13 @@ impl Writer {
             None => Ok(()),
         }
     }
+}
+
+/// What came of the task of a part.
+fn of_task(ended: std::result::Result<Result<()>, JoinError>) -> Result<()> {
+    ended.unwrap_or_else(|gone| {
+        Err(Error::new(ErrorKind::Other, "the task of a part ended early").with_source(gone))
+    })
 }
 
 impl Drop for Writer {
