@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use storage_core::{
     Algorithm, Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest,
     CopyTarget, DeleteTarget, Key, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse,
-    Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload, WriteRequest,
 };
 
 use super::body::{misfit, spoil};
@@ -221,6 +221,16 @@ impl Backend for FaultBackend {
             let upload: Box<dyn Upload> = Box::new(FaultUpload { inner, script, name });
             Ok(upload)
         })
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

@@ -319,6 +319,12 @@ pub(crate) struct Writing {
     /// The size of the parts in which large objects travel; by default what suits the service
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) part_size: Option<u64>,
+    /// How many parts of one large object travel side by side; by default as many as speed it up
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) streams: Option<usize>,
+    /// Begin every object anew: do not go on with large ones of a run that was cut off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
     /// Do not wait until local copies are on stable storage
     #[arg(long)]
     pub(crate) no_fsync: bool,

@@ -138,6 +138,14 @@ impl Place {
         }
     }
 
+    /// The place as no other is called, however it was written.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Path(path) => real(path).display().to_string(),
+            Self::Url(remote) => remote.identity(),
+        }
+    }
+
     /// The last segment: the name that a copy of it gets.
     pub(crate) fn base_name(&self) -> Result<String> {
         let name = match self {

@@ -42,6 +42,11 @@ impl Remote {
         }
     }
 
+    /// The place and the service that has it.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.location, self.options.get("endpoint").unwrap_or_default())
+    }
+
     /// The same store, another path in it.
     pub(crate) fn at(&self, path: impl Into<String>) -> Self {
         let location = Location::new(self.location.scheme(), self.location.authority(), path);

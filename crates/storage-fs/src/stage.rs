@@ -8,7 +8,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
-use storage_core::{Error, ErrorKind, KeyPath, Metadata, Payload, Result, WriteRequest, staged_name};
+use storage_core::{
+    Algorithm, Checksum, Error, ErrorKind, KeyPath, Metadata, Payload, Result, WriteRequest, is_staged_name,
+    staged_name,
+};
 
 use crate::attributes;
 use crate::blocking::Cancel;
@@ -46,6 +49,8 @@ pub(crate) struct Staged {
     /// A local write that failed stays failed (clause WRITE-9).
     failed: AtomicBool,
     gone: AtomicBool,
+    /// It is to outlive this.
+    kept: AtomicBool,
     /// What finishing gave: asked again after a lost answer, it gives the same.
     published: OnceLock<Metadata>,
 }
@@ -79,8 +84,76 @@ impl Staged {
             writing: Mutex::new(()),
             failed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
             published: OnceLock::new(),
         })
+    }
+
+    /// The staged file of this name in the directory of `place`, if it is one and nobody writes to it.
+    pub(crate) fn adopt(root: &Root, place: KeyPath<'_>, name: &str, verify: bool) -> Result<Option<Self>> {
+        if name.contains('/') || !is_staged_name(name.as_bytes()) {
+            return Ok(None);
+        }
+        let directory = match root.parent(place) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(errno) => return Err(from_errno(errno, "open the directory")),
+        };
+        let inherited = inherited(root, &directory, place)?;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&directory, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Ok(None),
+            Err(errno) => return Err(from_errno(errno, "open the staged file")),
+        };
+        let is_alone = lock::try_alone(&file);
+        let stat = fstat(&file).map_err(doing("stat the staged file"))?;
+        // With a second name it would not be ours alone to write to.
+        if !is_alone || stat.st_nlink != 1 || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            file: file.into(),
+            directory,
+            name: name.to_owned(),
+            inherited,
+            sparse: root.config.sparse,
+            verify,
+            writing: Mutex::new(()),
+            failed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
+            published: OnceLock::new(),
+        }))
+    }
+
+    /// Leaves the file when this goes, for whoever adopts it. Gives its name.
+    pub(crate) fn keep(&self) -> String {
+        self.kept.store(true, Ordering::Relaxed);
+        self.name.clone()
+    }
+
+    /// The CRC-64/NVME of what stands in the file, if that much stands there.
+    pub(crate) fn digest(&self, offset: u64, length: u64) -> Result<Option<Checksum>> {
+        let mut hasher = Algorithm::Crc64Nvme.hasher();
+        let mut buffer = vec![0; COMPARE];
+        let mut done = 0;
+        while done < length {
+            let wanted = buffer.len().min(usize::try_from(length - done).unwrap_or(COMPARE));
+            match self.file.read_at(&mut buffer[..wanted], offset + done) {
+                Ok(0) => return Ok(None),
+                Ok(read) => {
+                    hasher.update(&buffer[..read]);
+                    done += read as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                    return Err(from_errno(errno, "read the staged file back"));
+                }
+            }
+        }
+        Ok(Some(hasher.finish()))
     }
 
     /// Writes `body` at `offset`.
@@ -261,8 +334,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // What cannot be removed now is found by a clean-up.
-        let _ = self.remove();
+        if !self.kept.load(Ordering::Relaxed) {
+            // What cannot be removed now is found by a clean-up.
+            let _ = self.remove();
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use aws_sdk_s3::Client;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
+    WriteRequest,
 };
 
 use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
@@ -176,6 +177,16 @@ impl Backend for S3 {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         Box::pin(upload::start(&self.0, key, request))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        key: &'a Key,
+        request: &'a WriteRequest,
+        name: &'a str,
+        parts: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(upload::resume(&self.0, key, request, name, parts))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, SignRequest, SignedRequest};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, StatRequest, TakenPart, Target, Upload, WriteRequest, SignRequest, SignedRequest};
 
 use crate::file::{File, blocking};
 use crate::list::RedbLister;
@@ -103,6 +103,16 @@ impl Backend for Redb {
             let upload = RedbUpload::begin(&self.file, key, request).await?;
             Ok(Box::new(upload) as Box<dyn Upload>)
         })
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

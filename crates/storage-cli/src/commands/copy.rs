@@ -10,6 +10,7 @@ use storage_sync::{SyncEvent, SyncOptions, SyncSummary, copy_object};
 use crate::args::{Cp, Links, Mv, Verify, Writing};
 use crate::commands::remove::remove_tree;
 use crate::commands::wildcard::Matches;
+use crate::config::Session;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{Found, How, Place, Top};
@@ -68,7 +69,8 @@ async fn cp_one(
             }
             let to = meter.watch(&to, Operation::Write);
             meter.planned(name.as_str(), metadata.size);
-            let copied = copy_object(&from, &key, &to, &name, &options(&args.writing)).await;
+            let options = resuming(options(&args.writing), &args.writing, source, &destination);
+            let copied = copy_object(&from, &key, &to, &name, &options).await;
             meter.over(name.as_str());
             let copied = copied?;
             meter.copied(name.as_str());
@@ -88,7 +90,8 @@ async fn cp_one(
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
             let (to, _) = destination.open_or_make(source, writing(&args.writing, args.links)).await?;
-            let summary = copy_tree(&from, &to, args.links, options(&args.writing), meter, output).await?;
+            let options = resuming(options(&args.writing), &args.writing, source, &destination);
+            let summary = copy_tree(&from, &to, args.links, options, meter, output).await?;
             destination.become_like(source, keeps_owner(&args.writing))?;
             Ok(summary)
         }
@@ -365,9 +368,17 @@ pub(crate) fn options(writing: &Writing) -> SyncOptions {
         Verify::Size => storage_sync::Verify::Size,
     };
     let options = SyncOptions::new().verify(verify).owner(keeps_owner(writing)).concurrency(writing.jobs);
-    match writing.part_size {
-        Some(bytes) => options.part_size(bytes),
-        None => options,
+    let options = writing.part_size.into_iter().fold(options, SyncOptions::part_size);
+    writing.streams.into_iter().fold(options, SyncOptions::streams)
+}
+
+/// The same, going on with what a run between the same places left unfinished.
+pub(crate) fn resuming(options: SyncOptions, writing: &Writing, from: &Place, to: &Place) -> SyncOptions {
+    match Session::journal() {
+        Some(journal) if !writing.no_resume => {
+            options.resume(journal, format!("{}\n{}", from.identity(), to.identity()))
+        }
+        _ => options,
     }
 }
 

@@ -5,7 +5,7 @@ use storage_core::{Error, ErrorKind, Operation, Store};
 use storage_sync::{Compare, Comparison, Difference, SyncEvent, SyncSummary};
 
 use crate::args::{Check, Sync};
-use crate::commands::copy::{LinksHint, keeps_owner, options, writing};
+use crate::commands::copy::{LinksHint, keeps_owner, options, resuming, writing};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place, holds_something};
@@ -30,7 +30,7 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     let meter = Meter::new(output, if args.checksum { "syncing (by content)" } else { "syncing" });
     let destination = meter.watch(&destination, Operation::Write);
     let compare = if args.checksum { Compare::Checksum } else { Compare::SizeAndTime };
-    let options = options(&args.writing)
+    let options = resuming(options(&args.writing), &args.writing, &from, &to)
         .delete(args.delete)
         .dry_run(args.dry_run)
         .allow_empty_source(args.allow_empty_source)

@@ -9,7 +9,7 @@ use storage_sync::{Copied, SyncOptions, SyncSummary, copy_object};
 use tokio::task::JoinSet;
 
 use crate::args::Cp;
-use crate::commands::copy::{options, told, writing};
+use crate::commands::copy::{options, resuming, told, writing};
 use crate::commands::glob::split;
 use crate::output::Output;
 use crate::place::{How, Place};
@@ -50,7 +50,7 @@ impl Matches {
     ) -> Result<SyncSummary> {
         let to = destination.open(writing(&args.writing, args.links)).await?;
         let to = meter.watch(&to, Operation::Write);
-        let options = options(&args.writing);
+        let options = resuming(options(&args.writing), &args.writing, &self.base, destination);
         let mut run = Run { tasks: JoinSet::new(), summary: SyncSummary::default(), meter, output };
         let mut names = HashSet::new();
         for object in self.objects {

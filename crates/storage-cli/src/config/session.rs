@@ -1,9 +1,10 @@
 //! What a run of the program was told besides its places: options on the command line, the environment, profiles.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use storage_core::{Error, ErrorKind, Location, Options, Result, Secret};
+use storage_core::{Error, ErrorKind, Journal, Location, Options, Result, Secret};
 
 use super::file::{ConfigFile, unknown};
 use super::traffic::Traffic;
@@ -65,6 +66,14 @@ impl Session {
     /// What all stores of this run share.
     pub(crate) fn traffic() -> &'static Traffic {
         &Self::current().traffic
+    }
+
+    /// Where unfinished transfers are written down: `$XDG_STATE_HOME/haul/transfers`, by default below `~/.local/state`.
+    pub(crate) fn journal() -> Option<Journal> {
+        let home =
+            || Some(PathBuf::from(env::var_os("HOME").filter(|home| !home.is_empty())?).join(".local/state"));
+        let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
+        Some(Journal::new(state.or_else(home)?.join("haul/transfers")))
     }
 
     /// The options of the command line, for a command that keeps them.

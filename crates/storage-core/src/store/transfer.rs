@@ -1,5 +1,6 @@
 //! Copying an object to another store: by the service where both are one, else as parts side by side, else as a stream.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,21 +8,21 @@ use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
 
 use super::Store;
+use super::diary::Diary;
 use super::parts::{Leave, Pace, PartPlan};
 use super::reader::Body;
-use super::sink::Sink;
-use super::write::PROOF;
+use super::sink::{Sender, Sink};
+use super::write::{PROOF, VERIFY};
 use crate::backend::{BoxFuture, Part, Payload};
 use crate::capabilities::Level;
 use crate::checksum::{Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, FileKind, Metadata};
-use crate::options::{
-    Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions, WriteRequest,
-};
+use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
 use crate::progress::Event;
 use crate::retry::Repeat;
+use crate::transfer::{Entry, TakenPart};
 
 /// What a transfer gave.
 #[non_exhaustive]
@@ -222,18 +223,29 @@ impl Store {
             return destination.write_body(to, body, write).await;
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
+        let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
         let mut plan = Ranges::new(destination, &body, options);
-        let (to_full, request) = destination.prepare_write(to, write).map_err(explain)?;
-        let mut sink = Sink::begin(destination, to, &to_full, &request).await.map_err(explain)?;
-        match plan.carry(&sink, body).await {
+        let mut diary = Diary::open(options, &full, &to_full, &body.metadata).await;
+        let (mut sink, done) =
+            diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
+        // What is there already has moved, if not now.
+        let count = done.iter().map(|part| part.length).sum();
+        destination.shared.progress.event(Event::Bytes { operation: Operation::Write, key: to, count });
+        let carried = match plan.carry(&sink, body, done, &diary).await {
             Ok(checksums) => sink.finish(range.end, checksums).await.map_err(explain),
-            Err(error) => {
+            Err(error) => Err(error),
+        };
+        match &carried {
+            Ok(_) => diary.close(),
+            Err(error) if diary.is_kept() && may_go_on(error) => plan.stop().await,
+            Err(_) => {
                 // The first error is the one to tell; what abort cannot remove is left to a clean-up.
                 plan.stop().await;
                 let _ = sink.abort().await;
-                Err(error)
+                diary.close();
             }
         }
+        carried
     }
 
     /// One stream in, parts out.
@@ -302,15 +314,25 @@ fn is_refusal(error: &Error) -> bool {
         && !error.may_have_been_applied()
 }
 
+/// Whether the same copy may succeed later, from where it was.
+fn may_go_on(error: &Error) -> bool {
+    use ErrorKind::{
+        Cancelled, Other, PermissionDenied, StorageFull, Throttled, TimedOut, Unauthenticated, Unavailable,
+    };
+    let kinds =
+        [Cancelled, Other, PermissionDenied, StorageFull, Throttled, TimedOut, Unauthenticated, Unavailable];
+    kinds.contains(&error.kind())
+}
+
 /// The ranges of one object, each read by a task that sends it on as parts.
 struct Ranges {
     /// The length of a part.
     part: u64,
-    /// The length of a range: some parts.
-    range: u64,
+    /// The length at which a range travels best.
+    preferred: u64,
     size: u64,
     hash: bool,
-    request: WriteRequest,
+    expected: Vec<Checksum>,
     pace: Pace,
     reading: Pace,
     tasks: JoinSet<Result<Vec<Piece>>>,
@@ -328,40 +350,62 @@ impl Ranges {
         let size = body.metadata.size;
         let part = PartPlan::of(destination, options.part_size, Some(size)).size;
         let preferred = body.store().declared().limits.range_preferred;
-        let write = destination.kept(&body.metadata, options);
-        let hash = destination.wants_proof(&write.request) || !write.request.expected.is_empty();
+        let request = destination.kept(&body.metadata, options).request;
+        let hash =
+            destination.wants_proof(&request) || !request.expected.is_empty() || options.resume.is_some();
         Self {
             part,
-            range: preferred.div_ceil(part).max(1) * part,
+            preferred,
             size,
             hash,
-            request: write.request,
+            expected: request.expected,
             pace: Pace::new(destination, options.concurrency),
             reading: Pace::new(body.store(), options.concurrency),
             tasks: JoinSet::new(),
         }
     }
 
-    /// Brings everything over. `first` is the body that told how much there is.
-    async fn carry(&mut self, sink: &Sink, first: Body) -> Result<Checksums> {
-        let mut pieces = Vec::new();
+    /// Brings over what is missing besides what is `done`. `first` is the body that told how much there is.
+    async fn carry(
+        &mut self,
+        sink: &Sink,
+        first: Body,
+        done: Vec<TakenPart>,
+        diary: &Diary,
+    ) -> Result<Checksums> {
+        let standing: HashSet<u64> = done.iter().map(|part| part.number).collect();
+        let mut pieces: Vec<Piece> = done.into_iter().map(Piece::from).collect();
         let template = first.another(0..0);
         let mut first = Some(first);
         let mut next = 0;
-        while next < self.size {
+        while let Some(range) = self.missing(next, &standing) {
             let Some(leave) = self.leave() else {
                 pieces.extend(self.join_one().await?);
                 continue;
             };
-            let range = next..self.size.min(next.saturating_add(self.range));
             next = range.end;
-            let body = first.take().unwrap_or_else(|| template.another(range.clone()));
-            self.tasks.spawn(carry_range(range, self.part, body, sink.sender(), leave, self.hash));
+            let begun = first.take().filter(|_| range.start == 0);
+            let body = begun.unwrap_or_else(|| template.another(range.clone()));
+            let carrier =
+                Carrier { part: self.part, sink: sink.sender(), hash: self.hash, entry: diary.entry() };
+            self.tasks.spawn(carrier.carry(range, body, leave));
         }
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
         }
         self.whole(pieces)
+    }
+
+    /// The next range at or after `from` none of whose parts stands.
+    fn missing(&self, from: u64, standing: &HashSet<u64>) -> Option<Range<u64>> {
+        let mut number = from / self.part;
+        while standing.contains(&number) {
+            number += 1;
+        }
+        let start = number.checked_mul(self.part).filter(|start| *start < self.size)?;
+        let most = self.preferred.div_ceil(self.part).max(1);
+        let parts = (0..most).take_while(|more| !standing.contains(&(number + more))).count() as u64;
+        Some(start..self.size.min(start.saturating_add(parts.saturating_mul(self.part))))
     }
 
     /// Leave from both ends.
@@ -410,7 +454,7 @@ impl Ranges {
             whole
         };
         let checksums: Checksums = PROOF.into_iter().filter_map(of).collect();
-        for expected in &self.request.expected {
+        for expected in &self.expected {
             if checksums.get(expected.algorithm()).is_some_and(|found| found != *expected) {
                 let message = format!("the source tells {expected}, and that is not what came");
                 return Err(Error::new(ErrorKind::InvalidData, message));
@@ -420,34 +464,54 @@ impl Ranges {
     }
 }
 
-/// Reads a range and sends it on, part by part. `body` begins where the range does, and may end before it.
-async fn carry_range(
-    range: Range<u64>,
-    part: u64,
-    mut body: Body,
-    sink: super::sink::Sender,
-    leave: [Leave; 2],
-    hash: bool,
-) -> Result<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    let mut pending = Payload::new();
-    let mut offset = range.start;
-    while offset < range.end {
-        let wanted = part.min(range.end - offset);
-        while pending.len() < wanted {
-            match body.chunk().await.map_err(|error| body.explain(error))? {
-                Some(chunk) => pending.push(chunk),
-                None => body = body.another(body.end..range.end),
-            }
-        }
-        let payload = pending.split_to(wanted);
-        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| hash));
-        payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
-        sink.part(Part::new(offset / part, offset, payload)).await.map_err(|error| sink.explain(error))?;
-        pieces.push(Piece { offset, length: wanted, checksums: hashers.finish() });
-        offset += wanted;
+impl From<TakenPart> for Piece {
+    fn from(part: TakenPart) -> Self {
+        Self { offset: part.offset, length: part.length, checksums: [part.checksum].into_iter().collect() }
     }
-    let count = range.end - range.start;
-    leave.into_iter().for_each(|leave| leave.finished(count));
-    Ok(pieces)
+}
+
+/// Reads ranges and sends them on, part by part.
+struct Carrier {
+    part: u64,
+    sink: Sender,
+    hash: bool,
+    entry: Option<Entry>,
+}
+
+impl Carrier {
+    /// `body` begins where the range does, and may end before it.
+    async fn carry(self, range: Range<u64>, mut body: Body, leave: [Leave; 2]) -> Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let mut pending = Payload::new();
+        let mut offset = range.start;
+        while offset < range.end {
+            let wanted = self.part.min(range.end - offset);
+            while pending.len() < wanted {
+                match body.chunk().await.map_err(|error| body.explain(error))? {
+                    Some(chunk) => pending.push(chunk),
+                    None => body = body.another(body.end..range.end),
+                }
+            }
+            pieces.push(self.send(offset, pending.split_to(wanted)).await?);
+            offset += wanted;
+        }
+        let count = range.end - range.start;
+        leave.into_iter().for_each(|leave| leave.finished(count));
+        Ok(pieces)
+    }
+
+    async fn send(&self, offset: u64, payload: Payload) -> Result<Piece> {
+        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| self.hash));
+        payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
+        let (number, length, checksums) = (offset / self.part, payload.len(), hashers.finish());
+        self.sink.part(Part::new(number, offset, payload)).await.map_err(|error| self.sink.explain(error))?;
+        if let (Some(entry), Some(checksum)) = (&self.entry, checksums.get(VERIFY)) {
+            let receipt = self.sink.receipt(number);
+            let part = TakenPart { number, offset, length, checksum, receipt };
+            let entry = entry.clone();
+            // A part that is not written down is sent again after a cut, which is no reason to fail.
+            let _ = tokio::task::spawn_blocking(move || entry.add(&part)).await;
+        }
+        Ok(Piece { offset, length, checksums })
+    }
 }
