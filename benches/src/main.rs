@@ -6,8 +6,6 @@
 mod bench;
 mod chart;
 mod disk;
-#[cfg(feature = "library")]
-mod library;
 mod machine;
 mod measure;
 mod nginx;
@@ -26,10 +24,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        // These two are contenders themselves, each in a process of its own.
+        // A contender itself, in a process of its own.
         ["memcpy", bytes] => measure::memcpy(bytes),
-        #[cfg(feature = "library")]
-        ["library", words @ ..] => library::run(words),
         [haul, results, words @ ..] => {
             options::Options::parse(words).and_then(|options| works::run(haul, results, options))
         }

@@ -98,7 +98,7 @@ impl Spread {
 
 /// The raw limit of whatever stays on this machine: so many bytes copied in memory.
 pub(crate) fn memcpy(bytes: &str) -> Result<(), String> {
-    const BLOCK: usize = 64 << 20;
+    const BLOCK: usize = 8 << 20;
     let mut left: usize = bytes.parse().map_err(|e| format!("{bytes}: {e}"))?;
     let (from, mut to) = (vec![1u8; BLOCK], vec![0u8; BLOCK]);
     while left > 0 {

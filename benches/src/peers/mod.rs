@@ -25,17 +25,10 @@ impl Peers {
 
     /// The words that call a tool.
     pub(crate) fn program(&self, tool: Tool) -> Result<Vec<String>, String> {
-        let own = || {
-            let path = std::env::current_exe().map_err(|e| format!("this program: {e}"))?;
-            Ok::<_, String>(path.to_string_lossy().into_owned())
-        };
         Ok(match tool {
             Tool::Haul | Tool::HaulLike | Tool::HaulChecksums => vec![self.haul.clone()],
-            #[cfg(feature = "library")]
-            Tool::Library => vec![own()?, "library".into()],
-            #[cfg(not(feature = "library"))]
-            Tool::Library => return Err("this program was built without the feature `library`".into()),
-            Tool::Memcpy => vec![own()?],
+            Tool::Library => vec![beside("haul-library")?],
+            Tool::Memcpy => vec![beside("storage-benches")?],
             Tool::Rclone => vec![self.python("rclone")?],
             Tool::S5cmd => vec![self.python("s5cmd")?],
             Tool::Aws => vec![self.python("aws")?],
@@ -45,6 +38,7 @@ impl Peers {
             Tool::Opendal => vec![self.rust()?, "opendal".into()],
             Tool::Rsync => vec![debian::program("rsync", "rsync")?],
             Tool::Cp => vec![debian::program("cp", "coreutils")?],
+            Tool::True => vec![debian::program("true", "coreutils")?],
             Tool::Curl => vec![debian::program("curl", "curl")?],
         })
     }
@@ -58,7 +52,7 @@ impl Peers {
         let Ok(program) = self.program(tool) else { return "-".into() };
         let ask = |args: &[&str]| first_line(&program[0], args);
         match tool {
-            Tool::Memcpy | Tool::Library | Tool::HaulLike | Tool::HaulChecksums => String::new(),
+            Tool::Memcpy | Tool::True | Tool::Library | Tool::HaulLike | Tool::HaulChecksums => String::new(),
             Tool::S5cmd => format!("s5cmd {}", ask(&["version"])),
             Tool::Rclone => ask(&["version"]),
             Tool::S3dlio | Tool::Obstore => format!("{} {}", tool.name(), python::version(tool.name())),
@@ -72,8 +66,8 @@ impl Peers {
     pub(crate) fn shorten(&self, command: &[String]) -> String {
         let command = command.join(" ");
         let mut paths = vec![(self.haul.clone(), "haul".to_owned())];
-        if let Ok(own) = std::env::current_exe() {
-            paths.push((own.to_string_lossy().into_owned(), "storage-benches".into()));
+        for name in ["haul-library", "storage-benches"] {
+            paths.extend(beside(name).map(|path| (path, name.to_owned())));
         }
         paths.push((format!("{}/", python::folder().display()), String::new()));
         if let Some(Ok(bin)) = self.python.get() {
@@ -97,6 +91,13 @@ impl Peers {
         let program = self.rust.get_or_init(|| rust::build(&self.cache.clone()?));
         Ok(program.clone()?.to_string_lossy().into_owned())
     }
+}
+
+/// A program that was built with this one.
+fn beside(name: &str) -> Result<String, String> {
+    let own = std::env::current_exe().map_err(|e| format!("this program: {e}"))?;
+    let path = own.with_file_name(name);
+    if path.exists() { Ok(path.to_string_lossy().into_owned()) } else { Err(format!("{name} was not built")) }
 }
 
 /// Where peers are installed. It outlives builds.

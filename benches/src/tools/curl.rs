@@ -1,6 +1,7 @@
 //! The raw limit: `curl` with the least that moves the same bytes. It keeps no file and checks nothing.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use super::{Action, Task, cannot};
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
@@ -35,7 +36,19 @@ pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
                 jobs.add(&format!("{endpoint}/{bucket}?{query}"), &[]);
             }
         }
-        Action::Delete => return cannot("its signature of a batch is refused"),
+        Action::Delete => {
+            for (batch, checksum) in batches(task)? {
+                // By itself it signs another path than it asks for, and not the body.
+                let checksum = format!("x-amz-content-sha256: {checksum}");
+                let settings = [
+                    ("data-binary", format!("@{batch}")),
+                    ("header", "content-type: application/xml".into()),
+                    ("header", checksum),
+                ];
+                let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+                jobs.add(&format!("{endpoint}/{bucket}/?delete="), &settings);
+            }
+        }
         Action::Reads => (0..task.count).for_each(|_| jobs.add(&url(from), &[])),
         Action::Ranges => (0..task.count).for_each(|at| {
             jobs.add(&url(from), &[("range", &format!("{}-{}", at * 1024, at * 1024 + 1023))]);
@@ -51,6 +64,24 @@ pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
     };
     let path = path.to_string_lossy().into_owned();
     Ok([super::words(parallel), vec!["-K".into(), path]].concat())
+}
+
+/// Files with the bodies of requests that delete, and their checksums.
+fn batches(task: &Task<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut paths = Vec::new();
+    for first in (0..task.set.objects).step_by(PAGE as usize) {
+        let keys = (first..task.set.objects.min(first + PAGE)).map(|at| task.set.file(at));
+        let objects: String =
+            keys.map(|key| format!("<Object><Key>{}/{key}</Key></Object>", task.from)).collect();
+        let path = task.scratch.join(format!("batch-{first}"));
+        std::fs::write(&path, format!("<Delete><Quiet>true</Quiet>{objects}</Delete>"))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        paths.push(path);
+    }
+    let printed = Command::new("sha256sum").args(&paths).output().map_err(|e| format!("sha256sum: {e}"))?;
+    let text = String::from_utf8_lossy(&printed.stdout);
+    let lines = text.lines().filter_map(|line| line.split_once("  "));
+    Ok(lines.map(|(checksum, path)| (path.to_owned(), checksum.to_owned())).collect())
 }
 
 /// Transfers as a configuration of curl lists them.

@@ -28,6 +28,8 @@ pub(crate) enum Tool {
     Cp,
     Curl,
     Memcpy,
+    /// A program that does nothing.
+    True,
 }
 
 /// Whose a tool is.
@@ -57,7 +59,7 @@ impl Tool {
     pub(crate) fn role(self) -> Role {
         match self {
             Self::Haul | Self::HaulLike | Self::HaulChecksums | Self::Library => Role::Ours,
-            Self::Curl | Self::Memcpy => Role::Raw,
+            Self::Curl | Self::Memcpy | Self::True => Role::Raw,
             _ => Role::Peer,
         }
     }
@@ -79,6 +81,7 @@ impl Tool {
             Self::Cp => "cp",
             Self::Curl => "raw: curl",
             Self::Memcpy => "raw: memcpy",
+            Self::True => "raw: true",
         }
     }
 
@@ -96,6 +99,7 @@ impl Tool {
             Self::Cp => others::cp(task),
             Self::Curl => curl::words(task),
             Self::Memcpy => Ok(vec!["memcpy".into(), task.set.bytes().to_string()]),
+            Self::True => Ok(Vec::new()),
         }
     }
 }

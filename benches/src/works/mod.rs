@@ -43,7 +43,7 @@ const WORKS: [Work; 12] = [
         name: "startup",
         title: "Starting up",
         note: "Fifty processes one after the other, the mean of one.",
-        tools: &[Tool::Haul, Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::Cp],
+        tools: &[Tool::Haul, Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::True],
         run: startup::run,
     },
     Work {

@@ -1,7 +1,10 @@
 //! Many small objects listed and deleted.
 
-use crate::bench::{Bench, How};
+use std::process::Command;
+
+use crate::bench::{Bench, How, Sample};
 use crate::race::{Table, Unit, race};
+use crate::s3::environment;
 use crate::sets::Set;
 use crate::tools::{Action, Task, Tool};
 
@@ -47,14 +50,13 @@ fn prepare(bench: &Bench) -> Result<(), String> {
 }
 
 /// Writes a set of small objects without files.
-#[cfg(feature = "library")]
 fn fill(bench: &Bench, set: Set, prefix: &str) -> Result<(), String> {
-    crate::library::fill(&bench.service.clone()?.endpoint, BUCKET, prefix, set)
-}
-
-#[cfg(not(feature = "library"))]
-fn fill(_: &Bench, _: Set, _: &str) -> Result<(), String> {
-    Err("this program was built without the feature `library`".into())
+    let program = bench.peers.program(Tool::Library)?;
+    let (count, size) = (set.objects.to_string(), set.size.to_string());
+    let mut command = Command::new(&program[0]);
+    command.args(["fill", BUCKET, prefix, &count, &size]).envs(environment(&bench.endpoint(false)?, false));
+    let done = command.output().map_err(|e| format!("{}: {e}", program[0]))?;
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()) }
 }
 
 fn run(
@@ -64,7 +66,7 @@ fn run(
     action: Action,
     set: Set,
     from: &str,
-) -> Result<crate::bench::Sample, String> {
+) -> Result<Sample, String> {
     let counted = round == 0 && bench.nginx.is_ok();
     let (endpoint, scratch) = (bench.endpoint(counted)?, bench.scratch.borrow().folder.clone());
     let task =
