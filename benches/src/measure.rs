@@ -48,7 +48,7 @@ pub(crate) fn run(
     match status.code() {
         Some(0) => {}
         Some(124) => return Err(format!("did not end within {LIMIT} s")),
-        _ => return Err(format!("ended with {status}: {}", last_line(&papers.errors))),
+        _ => return Err(format!("ended with {status}: {}", last_words(&papers.errors))),
     }
     let text =
         std::fs::read_to_string(&papers.figures).map_err(|e| format!("{}: {e}", papers.figures.display()))?;
@@ -62,12 +62,18 @@ fn parse(wall: f64, text: &str) -> Option<Run> {
     Some(Run { wall, cpu: user + system, peak_mib: peak / 1024.0 })
 }
 
-/// What a tool said last; it is mostly why it failed.
-fn last_line(path: &Path) -> String {
+/// The end of what a tool said, which is mostly why it failed.
+fn last_words(path: &Path) -> String {
+    const LENGTH: usize = 240;
     let bytes = std::fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
-    line.chars().take(200).collect()
+    let text = String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" ");
+    let skipped = text.chars().count().saturating_sub(LENGTH);
+    let end: String = text.chars().skip(skipped).collect();
+    match (end.is_empty(), skipped) {
+        (true, _) => "it said nothing".into(),
+        (_, 0) => end,
+        _ => format!("…{end}"),
+    }
 }
 
 /// The median, the least and the most.

@@ -9,7 +9,9 @@ const LOCK: &str = include_str!("../../peers/Cargo.lock");
 
 pub(super) fn build(cache: &Path) -> Result<PathBuf, String> {
     let target = cache.join("rust");
-    tell("building the Rust peers, which takes minutes the first time");
+    if !target.exists() {
+        tell("building the Rust peers, which takes minutes");
+    }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]);
     cargo.arg(super::python::folder().join("Cargo.toml")).arg("--target-dir").arg(&target);
