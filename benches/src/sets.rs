@@ -48,7 +48,7 @@ impl Set {
     /// `64 × 64 MiB`.
     pub(crate) fn shown(self) -> String {
         let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let size = units.iter().find(|(bits, _)| self.size % (1 << bits) == 0);
+        let size = units.iter().find(|(bits, _)| self.size.is_multiple_of(1 << bits));
         let size =
             size.map_or(format!("{} B", self.size), |(bits, unit)| format!("{} {unit}", self.size >> bits));
         format!("{} × {size}", self.objects)

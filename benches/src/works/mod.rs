@@ -182,9 +182,8 @@ pub(crate) fn run(haul: &str, results: &str, options: Options) -> Result<(), Str
 fn one(work: &Work, haul: &str, results: &Path, options: &Options) -> Result<(), String> {
     let bench = set_up(haul, results, options)?;
     let tables = (work.run)(&bench, work.tools)?;
-    let named = |role| work.tools.iter().any(|tool| *tool == role);
     let mut notes = vec![work.note];
-    notes.extend(named(Tool::HaulLike).then_some(LAX));
+    notes.extend(work.tools.contains(&Tool::HaulLike).then_some(LAX));
     notes.extend(work.name.starts_with("s3").then_some(S3));
     let mut versions: Vec<String> = work.tools.iter().map(|tool| bench.peers.version(*tool)).collect();
     versions.retain(|version| !version.is_empty());
