@@ -1,6 +1,6 @@
 //! What works share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::disk::Scratch;
 use crate::measure::{Papers, Run, run};
@@ -14,6 +14,8 @@ use crate::tools::{Task, Tool};
 
 pub(crate) struct Bench {
     pub(crate) options: Options,
+    /// The name of the work that runs.
+    pub(crate) work: Cell<&'static str>,
     pub(crate) peers: Peers,
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) service: Result<Service, String>,
@@ -47,9 +49,9 @@ impl Bench {
         Ok(set.make(&folder)?.to_string_lossy().into_owned())
     }
 
-    /// A path on the disk for what a run makes; no other run of the work has it.
+    /// A path on the disk for what a run makes; no other run has it.
     pub(crate) fn place(&self, set: Set, heat: Heat) -> String {
-        let name = format!("{}-{}-{}", set.name, heat.round, heat.at);
+        let name = format!("{}-{}-{}-{}", self.work.get(), set.name, heat.round, heat.at);
         self.scratch.borrow().left().join(name).to_string_lossy().into_owned()
     }
 

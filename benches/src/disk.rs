@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::tell;
 
 /// How much a round may find left by earlier ones.
-const KEPT: u64 = 8 << 30;
+const KEPT: u64 = 3 << 30;
 /// How long ext4 remembers freed inodes.
 const FORGET: Duration = Duration::from_secs(300);
 /// From how many files on that shows.

@@ -13,7 +13,7 @@ pub(crate) enum Tool {
     Haul,
     /// As fast as its options make it: what the others do not do either is switched off.
     HaulLike,
-    /// The service keeps a checksum, which stands for reading back.
+    /// The service keeps a checksum.
     HaulChecksums,
     /// The library behind the program, in one process.
     Library,

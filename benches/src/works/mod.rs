@@ -7,7 +7,7 @@ mod requests;
 mod startup;
 mod transfer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use crate::bench::Bench;
@@ -21,7 +21,7 @@ use crate::s3::Service;
 use crate::tools::{Action, Tool};
 use crate::{chart, machine, tell};
 
-/// Room that the largest work needs, full and quick.
+/// Room that all works need, full and quick.
 const ROOM: [u64; 2] = [30 << 30, 6 << 30];
 
 struct Work {
@@ -70,7 +70,7 @@ const WORKS: [Work; 12] = [
     Work {
         name: "s3-up",
         title: "From a local disk to S3",
-        note: "`haul, crc64nvme` lets the service keep a checksum, which stands for reading the copy back.",
+        note: "`haul, crc64nvme` lets the service keep a checksum besides.",
         tools: &[
             Tool::Haul,
             Tool::HaulChecksums,
@@ -165,10 +165,11 @@ pub(crate) fn run(haul: &str, results: &str, options: Options) -> Result<(), Str
     }
     let results = Path::new(results);
     disk::make(results)?;
+    // One folder for all works, and the end of the run is the end of what they leave.
+    let bench = set_up(haul, results, options)?;
     let mut failed = Vec::new();
     for work in wanted {
-        // Each has a scratch folder of its own, and what one leaves is none of the next one's business.
-        match one(work, haul, results, &options) {
+        match one(work, &bench, results) {
             Ok(()) => tell(&format!("{}: done", work.name)),
             Err(why) => {
                 tell(&format!("{}: {why}", work.name));
@@ -179,9 +180,9 @@ pub(crate) fn run(haul: &str, results: &str, options: Options) -> Result<(), Str
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
-fn one(work: &Work, haul: &str, results: &Path, options: &Options) -> Result<(), String> {
-    let bench = set_up(haul, results, options)?;
-    let tables = (work.run)(&bench, work.tools)?;
+fn one(work: &Work, bench: &Bench, results: &Path) -> Result<(), String> {
+    bench.work.set(work.name);
+    let tables = (work.run)(bench, work.tools)?;
     let mut notes = vec![work.note];
     notes.extend(work.tools.contains(&Tool::HaulLike).then_some(LAX));
     notes.extend(work.name.starts_with("s3").then_some(S3));
@@ -193,7 +194,7 @@ fn one(work: &Work, haul: &str, results: &Path, options: &Options) -> Result<(),
         note: notes.join(" "),
         machine: machine::sentence(),
         versions,
-        rounds: options.rounds,
+        rounds: bench.options.rounds,
         tables,
     };
     let write = |ending: &str, text: String| {
@@ -204,7 +205,7 @@ fn one(work: &Work, haul: &str, results: &Path, options: &Options) -> Result<(),
     write("svg", chart::svg(&report.tables))
 }
 
-fn set_up(haul: &str, results: &Path, options: &Options) -> Result<Bench, String> {
+fn set_up(haul: &str, results: &Path, options: Options) -> Result<Bench, String> {
     let results = results.canonicalize().map_err(|e| format!("{}: {e}", results.display()))?;
     let scratch = Scratch::new(results.join("scratch"), ROOM[usize::from(options.quick)])?;
     let peers = Peers::new(haul);
@@ -221,7 +222,8 @@ fn set_up(haul: &str, results: &Path, options: &Options) -> Result<Bench, String
     let text = "[default]\ns3 =\n  preferred_transfer_client = crt\n  addressing_style = path\n";
     std::fs::write(&aws, text).map_err(|e| format!("{}: {e}", aws.display()))?;
     Ok(Bench {
-        options: options.clone(),
+        options,
+        work: Cell::new(""),
         peers,
         aws: ("AWS_CONFIG_FILE".into(), aws.to_string_lossy().into_owned()),
         scratch: RefCell::new(scratch),

@@ -12,7 +12,7 @@ use crate::tools::{Action, Task, Tool};
 
 const BUCKET: &str = "haul-bench";
 /// How much may lie in a bucket besides the set: deleted objects would stay until the service cleans up.
-const KEPT: u64 = 6 << 30;
+const KEPT: u64 = 3 << 30;
 /// Up to how many files may be deleted between runs.
 const FEW: u64 = 100;
 
@@ -99,7 +99,7 @@ impl<'a> Bucket<'a> {
     }
 
     fn room_for(&mut self, set: Set) -> Result<(), String> {
-        if self.kept + set.bytes() > KEPT {
+        if self.kept > 0 && self.kept + set.bytes() > KEPT {
             self.service.drop(BUCKET)?;
             self.make()?;
             self.kept = 0;
