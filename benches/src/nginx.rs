@@ -36,9 +36,17 @@ impl Nginx {
         let config = folder.join("nginx.conf");
         let text = configuration(folder, files, behind.unwrap_or("http://127.0.0.1:9"), ports);
         std::fs::write(&config, text).map_err(|e| format!("{}: {e}", config.display()))?;
-        let mut command = Command::new(program);
-        command.arg("-p").arg(folder).arg("-e").arg(folder.join("errors")).arg("-c").arg(&config);
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // It ends with the end of its input, which is ours, however that comes.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#""$@" & read -r _; kill $!; wait"#, "sh", program])
+            .arg("-p")
+            .arg(folder)
+            .arg("-e")
+            .arg(folder.join("errors"))
+            .arg("-c")
+            .arg(&config);
+        let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().map_err(|e| format!("{program}: {e}"))?;
         let [plain, counted, proxy] = ports.map(|port| format!("http://127.0.0.1:{port}"));
         let mut nginx = Self { child, log, plain, counted, proxy };
@@ -70,7 +78,8 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.child.kill().and_then(|()| self.child.wait());
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
     }
 }
 

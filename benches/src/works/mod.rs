@@ -42,7 +42,7 @@ const WORKS: [Work; 12] = [
     Work {
         name: "startup",
         title: "Starting up",
-        note: "Fifty processes one after the other, the mean of one.",
+        note: "Processes one after the other, the mean of one.",
         tools: &[Tool::Haul, Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::True],
         run: startup::run,
     },

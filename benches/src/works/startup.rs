@@ -6,8 +6,6 @@ use crate::measure::run as measure;
 use crate::race::{Table, Unit, race};
 use crate::tools::Tool;
 
-const TIMES: u64 = 50;
-
 pub(super) fn run(bench: &Bench, tools: &[Tool]) -> Result<Vec<Table>, String> {
     let folder = bench.path("small");
     disk::make(folder.as_ref())?;
@@ -39,10 +37,11 @@ fn table(
     tools: &[Tool],
     words: impl Fn(Tool) -> Result<Vec<String>, String>,
 ) -> Result<Table, String> {
-    race(bench, title, Unit::each(TIMES), tools, |heat| {
+    let times = if bench.options.quick { 10 } else { 50 };
+    race(bench, &format!("{title}, {times} processes"), Unit::each(times), tools, |heat| {
         let command = [bench.peers.program(heat.tool)?, words(heat.tool)?].concat();
         let environment = [("RCLONE_CONFIG".to_owned(), "/dev/null".to_owned())];
-        let run = measure(&repeat(&command, TIMES), &environment, &bench.papers())?;
+        let run = measure(&repeat(&command, times), &environment, &bench.papers())?;
         let shown = bench.peers.shorten(&command).replace(&bench.path(""), "");
         Ok(Sample { run, command: shown, requests: None })
     })
