@@ -96,7 +96,7 @@ const WORKS: [Work; 12] = [
     Work {
         name: "s3-copy",
         title: "From prefix to prefix of one bucket",
-        note: "The bytes stay with the service, except where a tool verifies them.",
+        note: "Who lets the service copy sends one PUT for an object, or one for a part; whoever reads and writes it instead shows a GET besides.",
         tools: &Tool::S3,
         run: |bench, tools| transfer::run(bench, tools, Action::Copy),
     },
