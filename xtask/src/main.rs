@@ -24,7 +24,7 @@ cargo xtask COMMAND
   serve [NAME...]              the servers of the tests, all or by name of server or backend, until Ctrl-C; prints what
                                to export; with `-- COMMAND ARGS...` runs that beside them and ends with it
   bench [NAME...] [--quick]    haul beside its peers on this machine, into benches/results/: all works, or by the beginning of
-                               their names; --quick with small sizes; --rounds, --keys, --deletes N
+                               their names; --quick with small sizes; --rounds, --keys, --deletes take a number
   builds                       crates and seconds that each crate costs alone, into docs/builds.md
   docs                         the API documentation of all crates, warnings denied
   new backend NAME             a new crate storage-NAME that compiles and passes what it declares
