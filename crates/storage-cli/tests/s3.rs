@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use common::Sandbox;
 use common::s3::needs_s3;
+use common::tree::{leftovers, noise};
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
         needs_s3("what_is_not_there_is_an_error", not_there),
         needs_s3("single_objects", single),
         needs_s3("delete_and_cleanup", deleting),
+        needs_s3("wildcards_and_copies_by_the_service", wildcards),
+        needs_s3("a_killed_upload_goes_on", killed_upload),
+        needs_s3("a_killed_download_goes_on", killed_download),
+        needs_s3("another_source_is_sent_from_its_beginning", other_source),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -107,4 +112,100 @@ fn deleting(sandbox: &Sandbox) {
     sandbox.run(["config", "check", "s3"]).ok();
     sandbox.run(["rm", "-r", "s3:t"]).ok();
     assert_eq!(sandbox.run(["ls", "-r", "s3:"]).ok().out(), "");
+}
+
+fn wildcards(sandbox: &Sandbox) {
+    small(sandbox);
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    sandbox.run(["cp", "s3:t/**/[ab]", "s3:u/"]).ok().tells("copied 2 files").tells("all verified");
+    assert_eq!(sandbox.run(["ls", "s3:u"]).ok().out(), "a\nb\n");
+    sandbox.run(["cp", "s3:u/*", "d/"]).ok().tells("copied 2 files");
+    assert_eq!(sandbox.read("d/b"), b"two");
+    sandbox.run(["sync", "s3:t", "s3:v"]).ok().tells("copied 3 files");
+    sandbox.run(["check", "s3:t", "s3:v"]).ok();
+}
+
+const LARGE: usize = 96 << 20;
+
+/// Runs `args` and kills the program once its journal tells of so many parts.
+fn kill_at(sandbox: &Sandbox, args: &[&str], parts: usize) {
+    let mut child = sandbox.command(args).spawn().expect("the program runs");
+    while journal(sandbox) < parts {
+        assert!(child.try_wait().expect("it runs").is_none(), "it ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
+
+/// How many parts are written down.
+fn journal(sandbox: &Sandbox) -> usize {
+    let Ok(entries) = std::fs::read_dir(sandbox.at(common::STATE).join("haul/transfers")) else { return 0 };
+    let lines = |path| std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
+    entries.map(|entry| lines(entry.expect("an entry").path()).saturating_sub(1)).sum()
+}
+
+/// Bytes that were sent or fetched by a run, from what it tells.
+fn moved(ran: &common::Ran) -> Vec<u64> {
+    let lines = ran.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.filter_map(|line| line["bytes"].as_u64()).collect()
+}
+
+/// No part of an upload stands in the bucket.
+fn nothing_is_left(sandbox: &Sandbox) {
+    let ran = sandbox.run(["cleanup", "s3:", "-o", "cleanup_age=0s"]).ok();
+    assert!(ran.out().starts_with("removed 0 "), "{ran:?}");
+}
+
+fn killed_upload(sandbox: &Sandbox) {
+    let content = noise(1, LARGE);
+    sandbox.put("s", &content);
+    let args = ["cp", "-q", "s", "s3:big", "--streams", "2", "--limit-rate", "64M"];
+    kill_at(sandbox, &args, 3);
+    let before = journal(sandbox);
+    kill_at(sandbox, &args, before + 2);
+    let taken = journal(sandbox);
+    assert!(taken >= 5, "{taken}");
+    let ran = sandbox.run(["cp", "-q", "s", "s3:big", "--progress=json"]).ok();
+    assert_eq!(moved(&ran).last(), Some(&(LARGE as u64)), "{ran:?}");
+    assert_eq!(journal(sandbox), 0);
+    sandbox.run(["cp", "-q", "s3:big", "back"]).ok();
+    assert!(sandbox.read("back") == content);
+    nothing_is_left(sandbox);
+}
+
+fn killed_download(sandbox: &Sandbox) {
+    let content = noise(2, LARGE);
+    sandbox.put("s", &content);
+    sandbox.run(["cp", "-q", "s", "s3:big"]).ok();
+    sandbox.put("d/big", "old");
+    let args = ["cp", "-q", "s3:big", "d/big", "--streams", "2", "--limit-rate", "64M"];
+    kill_at(sandbox, &args, 20);
+    assert_eq!(sandbox.read("d/big"), b"old");
+    assert_eq!(leftovers(&sandbox.at("d")).len(), 1);
+    sandbox.run(["cp", "-q", "s3:big", "d/big"]).ok();
+    assert!(sandbox.read("d/big") == content);
+    assert_eq!((leftovers(&sandbox.at("d")).len(), journal(sandbox)), (0, 0));
+}
+
+fn other_source(sandbox: &Sandbox) {
+    sandbox.put("s", noise(3, LARGE));
+    let args = ["cp", "-q", "s", "s3:big", "--streams", "2", "--limit-rate", "64M"];
+    kill_at(sandbox, &args, 3);
+    let content = noise(4, LARGE);
+    sandbox.put("s", &content);
+    sandbox.run(["cp", "-q", "s", "s3:big"]).ok();
+    sandbox.run(["cp", "-q", "s3:big", "back"]).ok();
+    assert!(sandbox.read("back") == content);
+    nothing_is_left(sandbox);
+    // Damage to what was staged is found, and that part fetched again.
+    let args = ["cp", "-q", "s3:big", "d/big", "--streams", "2", "--limit-rate", "64M"];
+    kill_at(sandbox, &args, 20);
+    let [staged] = &leftovers(&sandbox.at("d"))[..] else { panic!("one staged file") };
+    let file =
+        std::fs::File::options().write(true).open(sandbox.at("d").join(staged)).expect("the staged file");
+    std::os::unix::fs::FileExt::write_all_at(&file, b"damage", 5_000).expect("it is written to");
+    drop(file);
+    sandbox.run(["cp", "-q", "s3:big", "d/big"]).ok();
+    assert!(sandbox.read("d/big") == content);
 }

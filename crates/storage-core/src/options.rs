@@ -39,6 +39,7 @@ pub struct ReadRequest {
 pub struct ReadOptions {
     pub(crate) request: ReadRequest,
     pub(crate) concurrency: Option<usize>,
+    pub(crate) size_hint: Option<u64>,
 }
 
 impl ReadOptions {
@@ -50,6 +51,13 @@ impl ReadOptions {
     /// Reads these bytes only.
     pub fn range(mut self, range: impl Into<ByteRange>) -> Self {
         self.request.range = range.into();
+        self
+    }
+
+    /// Tells how large the object is, as far as a listing told: of one that is surely large the first request takes the
+    /// first range alone. Wrong, it costs a request and changes nothing else.
+    pub fn size_hint(mut self, bytes: u64) -> Self {
+        self.size_hint = Some(bytes);
         self
     }
 
@@ -535,12 +543,20 @@ pub struct CopyTarget {
     pub from: Key,
     /// The key of the copy.
     pub to: Key,
+    /// Its size in bytes, as far as a listing told; a hint, as for [`ReadOptions::size_hint`].
+    pub size: Option<u64>,
 }
 
 impl CopyTarget {
     /// A copy of the object at `from` to the key `to`.
     pub fn new(from: Key, to: Key) -> Self {
-        Self { from, to }
+        Self { from, to, size: None }
+    }
+
+    /// Tells how large the object is, as far as a listing told.
+    pub fn size_hint(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
     }
 }
 

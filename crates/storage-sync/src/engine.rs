@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use storage_core::{
-    Change, DeleteTarget, Directory, ETag, Error, ErrorKind, Key, Object, Prefix, Result, Store,
+    Change, CopyTarget, DeleteTarget, Directory, ETag, Error, ErrorKind, Key, Object, Prefix, Result, Store,
 };
 use tokio::task::JoinSet;
 
@@ -54,6 +54,11 @@ pub async fn sync(
 /// Objects up to this many bytes are copied together where that is worth it.
 const SMALL: u64 = 256 << 10;
 
+/// A copy to the key that the source has.
+fn same_key(source: &Object) -> CopyTarget {
+    CopyTarget::new(source.key.clone(), source.key.clone()).size_hint(source.metadata.size)
+}
+
 struct Run<F> {
     source: Store,
     destination: Store,
@@ -62,7 +67,7 @@ struct Run<F> {
     transfer: Transfer,
     tasks: JoinSet<Vec<(Job, Result<Done>)>>,
     /// Small objects that are copied together.
-    batch: Vec<Job>,
+    batch: Vec<(Job, CopyTarget)>,
     /// How many those are at a time.
     together: usize,
     summary: SyncSummary,
@@ -226,28 +231,28 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
         }
         self.touch(source.key.as_str());
         (self.observe)(SyncEvent::Copying { name: job.key.as_str(), size: source.metadata.size });
+        let copy = same_key(&source);
         if self.together > 1 && source.metadata.size <= SMALL {
-            self.batch.push(job);
+            self.batch.push((job, copy));
             if self.batch.len() >= self.together {
                 self.copy_batch().await;
             }
             return;
         }
         let transfer = self.transfer.clone();
-        self.spawn(job, async move { transfer.copy(&source.key, &source.key).await.map(Done::Copied) }).await;
+        self.spawn(job, async move { transfer.copy(copy).await.map(Done::Copied) }).await;
     }
 
     /// Copies the small objects that came together.
     async fn copy_batch(&mut self) {
-        let jobs = std::mem::take(&mut self.batch);
-        if jobs.is_empty() {
+        if self.batch.is_empty() {
             return;
         }
+        let (jobs, copies): (Vec<Job>, Vec<CopyTarget>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let transfer = self.transfer.clone();
         self.make_room().await;
         self.tasks.spawn(async move {
-            let keys: Vec<Key> = jobs.iter().map(|job| job.key.clone()).collect();
-            let done = transfer.copy_all(&keys).await;
+            let done = transfer.copy_all(&copies).await;
             jobs.into_iter().zip(done.into_iter().map(|done| done.map(Done::Copied))).collect()
         });
     }
@@ -264,7 +269,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
                 if dry_run {
                     return Ok(Done::Copied(Copied { size, verified: false }));
                 }
-                return transfer.copy(key, key).await.map(Done::Copied);
+                return transfer.copy(same_key(&left)).await.map(Done::Copied);
             }
             let updated = change.is_some();
             if let Some(change) = change.filter(|_| !dry_run) {

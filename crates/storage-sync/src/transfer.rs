@@ -1,7 +1,8 @@
 //! Copying one object between two stores, verified.
 
 use storage_core::{
-    Algorithm, CopyTarget, Key, Metadata, ReadOptions, Result, Store, TransferOptions, Transferred,
+    Algorithm, CopyTarget, Error, ErrorKind, Key, Metadata, ReadOptions, Result, Store, TransferOptions,
+    Transferred,
 };
 
 use crate::options::{SyncOptions, Verify};
@@ -27,20 +28,19 @@ pub struct Copied {
     pub verified: bool,
 }
 
-/// Copies one object from a store to a key of the same or another store, with its times, permissions and attributes as far
-/// as the destination keeps them, and verifies it.
+/// Copies one object from a store to another, with its times, permissions and attributes as far as the destination keeps
+/// them, and verifies it. Within one store, or between two of one service, that copies.
 ///
 /// # Errors
-/// Those of reading and writing, after which the destination stands as it was; `InvalidData` if the published copy reads
-/// back different.
+/// Those of reading and writing, after which the destination stands as it was; `InvalidData` for a copy that does not hold
+/// what was read.
 pub async fn copy_object(
     source: &Store,
-    from: &Key,
     destination: &Store,
-    to: &Key,
+    copy: CopyTarget,
     options: &SyncOptions,
 ) -> Result<Copied> {
-    Transfer::new(source, destination, options).copy(from, to).await
+    Transfer::new(source, destination, options).copy(copy).await
 }
 
 impl Transfer {
@@ -52,17 +52,15 @@ impl Transfer {
         }
     }
 
-    /// Copies the object at `from`. The destination changes only once all bytes are there.
-    pub(crate) async fn copy(&self, from: &Key, to: &Key) -> Result<Copied> {
-        let done = self.source.copy_to(from, &self.destination, to, self.options.clone()).await?;
-        Ok(copied(&done))
+    /// Copies an object. The destination changes only once all bytes are there.
+    pub(crate) async fn copy(&self, copy: CopyTarget) -> Result<Copied> {
+        let mut done = self.copy_all(&[copy]).await;
+        done.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result")))
     }
 
     /// Copies small objects together. One result for each, in order.
-    pub(crate) async fn copy_all(&self, keys: &[Key]) -> Vec<Result<Copied>> {
-        let copies: Vec<CopyTarget> =
-            keys.iter().map(|key| CopyTarget::new(key.clone(), key.clone())).collect();
-        let done = self.source.copy_all_to(&copies, &self.destination, &self.options).await;
+    pub(crate) async fn copy_all(&self, copies: &[CopyTarget]) -> Vec<Result<Copied>> {
+        let done = self.source.copy_all_to(copies, &self.destination, &self.options).await;
         done.into_iter().map(|done| done.map(|done| copied(&done))).collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use storage_core::{Error, ErrorKind, Key, Operation, RenameOptions, Result, StatOptions, Store};
+use storage_core::{CopyTarget, Error, ErrorKind, Key, Operation, RenameOptions, Result, StatOptions, Store};
 use storage_sync::{SyncEvent, SyncOptions, SyncSummary, copy_object};
 
 use crate::args::{Cp, Links, Mv, Verify, Writing};
@@ -70,7 +70,8 @@ async fn cp_one(
             let to = meter.watch(&to, Operation::Write);
             meter.planned(name.as_str(), metadata.size);
             let options = resuming(options(&args.writing), &args.writing, source, &destination);
-            let copied = copy_object(&from, &key, &to, &name, &options).await;
+            let copy = CopyTarget::new(key, name.clone()).size_hint(metadata.size);
+            let copied = copy_object(&from, &to, copy, &options).await;
             meter.over(name.as_str());
             let copied = copied?;
             meter.copied(name.as_str());
@@ -296,7 +297,8 @@ fn moving() -> SyncOptions {
 /// Copies, verifies, and only then deletes what was copied.
 async fn move_object(from: &Store, key: &Key, to: &Store, name: &Key) -> Result<()> {
     let seen = from.stat(key, StatOptions::new()).await?;
-    copy_object(from, key, to, name, &moving()).await?;
+    let copy = CopyTarget::new(key.clone(), name.clone()).size_hint(seen.size);
+    copy_object(from, to, copy, &moving()).await?;
     if from.stat(key, StatOptions::new()).await?.etag != seen.etag {
         let message = "the source changed after it was copied; both are kept";
         return Err(Error::new(ErrorKind::PreconditionFailed, message).with_key(key));

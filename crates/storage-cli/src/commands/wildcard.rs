@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 
 use futures_util::TryStreamExt;
-use storage_core::{Entry, Error, ErrorKind, Key, Object, Operation, Pattern, Result, Store};
+use storage_core::{CopyTarget, Entry, Error, ErrorKind, Key, Object, Operation, Pattern, Result, Store};
 use storage_sync::{Copied, SyncOptions, SyncSummary, copy_object};
 use tokio::task::JoinSet;
 
@@ -94,7 +94,8 @@ impl Run<'_> {
         self.meter.planned(name.as_str(), object.metadata.size);
         let (from, to) = (from.clone(), to.clone());
         self.tasks.spawn(async move {
-            let copied = copy_object(&from, &object.key, &to, &name, &options).await;
+            let copy = CopyTarget::new(object.key, name.clone()).size_hint(object.metadata.size);
+            let copied = copy_object(&from, &to, copy, &options).await;
             (shown, name, copied)
         });
     }

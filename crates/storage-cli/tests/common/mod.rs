@@ -22,6 +22,9 @@ pub(crate) fn haul() -> Command {
 /// The profiles of a sandbox.
 pub(crate) const CONFIG: &str = ".haul.toml";
 
+/// The state of a sandbox.
+pub(crate) const STATE: &str = ".state";
+
 /// A directory that goes with the test, in which the program runs.
 pub(crate) struct Sandbox {
     directory: TempDir,
@@ -76,6 +79,8 @@ impl Sandbox {
         let mut command = haul();
         // Not the profiles of whoever runs the tests.
         command.current_dir(self.path()).args(args).env("HAUL_CONFIG", self.at(CONFIG));
+        // Nor their unfinished transfers.
+        command.env("XDG_STATE_HOME", self.at(STATE));
         command
     }
 

@@ -124,25 +124,31 @@ impl Store {
         Ok(Reader { metadata, range, chunks: stream })
     }
 
-    /// Opens an object with a request for its first bytes alone, if it may be worth to read the rest side by side. Tells
-    /// the range that was really asked for, too.
+    /// Opens an object. Gives the first range of it where the rest is worth reading side by side, and the whole range that
+    /// was asked for.
+    ///
+    /// What is surely long is asked for by its first range alone. What may be short is asked for whole, since services tell
+    /// a checksum only of that; if it turns out to be long, the body is left where the second range begins.
     pub(super) async fn open_first(
         &self,
         name: &Key,
         key: &Key,
         options: &ReadOptions,
     ) -> Result<(Body, Range<u64>)> {
+        let preferred =
+            if options.concurrency == Some(1) { 0 } else { self.declared().limits.range_preferred };
         let mut request = options.request.clone();
-        if options.concurrency != Some(1) {
-            request.range = first_of(request.range, self.declared().limits.range_preferred);
-        }
+        request.range = first_of(request.range, preferred, options.size_hint);
         let mut response = self.open(key, &request).await?;
         let range = options.request.range.resolve(response.metadata.size)?;
-        if response.range != range && response.handle.is_none() && !is_pinned(&response.metadata) {
+        let can_go_on = response.handle.is_some() || is_pinned(&response.metadata);
+        if response.range != range && !can_go_on {
             // No further request could be sure to read the same object.
             response = self.open(key, &options.request).await?;
         }
         let range = options.request.range.resolve(response.metadata.size)?;
+        let long = preferred > 0 && range.end - range.start > preferred.saturating_mul(2);
+        let is_cut = response.range == range && long && can_go_on;
         let body = Body {
             store: self.clone(),
             name: name.clone(),
@@ -150,7 +156,8 @@ impl Store {
             attempts: self.attempts(),
             metadata: response.metadata,
             position: response.range.start,
-            end: response.range.end,
+            end: if is_cut { range.start + preferred } else { response.range.end },
+            is_cut,
             body: Some(response.body),
             handle: response.handle,
             waiting: Bytes::new(),
@@ -196,13 +203,11 @@ fn verify_opening(request: &ReadRequest, response: &ReadResponse) -> Result<()> 
     }
 }
 
-/// The part of `range` to ask for first, if what is asked for may be long: the rest follows side by side, once its
-/// length is known.
-fn first_of(range: ByteRange, preferred: u64) -> ByteRange {
+/// The part of `range` to ask for first, if what is asked for is surely long.
+fn first_of(range: ByteRange, preferred: u64, size_hint: Option<u64>) -> ByteRange {
     match range {
-        ByteRange::Full if preferred > 0 => ByteRange::Bounded { start: 0, end: preferred },
-        ByteRange::From(start) if preferred > 0 => {
-            ByteRange::Bounded { start, end: start.saturating_add(preferred) }
+        ByteRange::Full if preferred > 0 && size_hint.is_some_and(|size| size > preferred) => {
+            ByteRange::Bounded { start: 0, end: preferred }
         }
         ByteRange::Bounded { start, end } if preferred > 0 && end - start > preferred => {
             ByteRange::Bounded { start, end: start + preferred }
@@ -254,6 +259,8 @@ pub(super) struct Body {
     pub(super) metadata: Metadata,
     position: u64,
     pub(super) end: u64,
+    /// The body that came goes on past the end.
+    is_cut: bool,
     body: Option<ByteStream>,
     handle: Option<Arc<dyn Handle>>,
     /// What came and may not go on yet.
@@ -281,6 +288,7 @@ impl Body {
             metadata: self.metadata.clone(),
             position: range.start,
             end: range.end,
+            is_cut: false,
             body: None,
             handle: self.handle.clone(),
             waiting: Bytes::new(),
@@ -352,9 +360,14 @@ impl Body {
             .await
     }
 
-    fn take(&mut self, chunk: Bytes) -> Result<Bytes> {
+    fn take(&mut self, mut chunk: Bytes) -> Result<Bytes> {
+        let left = self.end - self.position;
+        if self.is_cut && chunk.len() as u64 >= left {
+            chunk.truncate(left as usize);
+            self.body = None;
+        }
         let count = chunk.len() as u64;
-        if count > self.end - self.position {
+        if count > left {
             let message = format!("was sent more than the bytes up to {}", self.end);
             return Err(Error::new(ErrorKind::InvalidData, message));
         }

@@ -55,8 +55,8 @@ impl Store {
         to: &Key,
         options: TransferOptions,
     ) -> Result<Transferred> {
-        let copies = [CopyTarget::new(from.clone(), to.clone())];
-        let mut done = self.copy_all_to(&copies, destination, &options).await;
+        let copy = CopyTarget::new(from.clone(), to.clone());
+        let mut done = self.copy_all_to(&[copy], destination, &options).await;
         done.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result")))
     }
 
@@ -79,7 +79,7 @@ impl Store {
                         Ok(Transferred { metadata, verified: options.verify, by_service: true })
                     }
                     Ok(None) => {
-                        let moved = self.move_bytes(&copy.from, destination, &copy.to, options).await;
+                        let moved = self.move_bytes(copy, destination, options).await;
                         moved.map(|metadata| Transferred {
                             metadata,
                             verified: options.verify,
@@ -118,7 +118,7 @@ impl Store {
             destination.admit_condition(&request.condition).map_err(explain)?;
             let from = self.full(&copy.from);
             let from = from.map_err(|error| self.explain(error, Operation::Copy, copy.from.as_str()))?;
-            Ok(CopyTarget::new(from, destination.full(&copy.to).map_err(explain)?))
+            Ok(CopyTarget { from, to: destination.full(&copy.to).map_err(explain)?, size: copy.size })
         };
         let (mut targets, mut results) = (Vec::with_capacity(copies.len()), Vec::with_capacity(copies.len()));
         for copy in copies {
@@ -205,19 +205,21 @@ impl Store {
 
     async fn move_bytes(
         &self,
-        from: &Key,
+        copy: &CopyTarget,
         destination: &Store,
-        to: &Key,
         options: &TransferOptions,
     ) -> Result<Metadata> {
+        let (from, to) = (&copy.from, &copy.to);
+        let mut read = ReadOptions::new();
+        (read.concurrency, read.size_hint) = (options.concurrency, copy.size);
         let limits = &destination.declared().limits;
         let one_by_one = !limits.parallel_parts || options.concurrency == Some(1);
         if one_by_one || self.declared().limits.range_preferred == 0 {
-            return self.stream(from, destination, to, options).await;
+            return self.stream(from, read, destination, to, options).await;
         }
         let explain = |error| self.explain(error, Operation::Read, from.as_str());
         let full = self.full(from).map_err(explain)?;
-        let (body, range) = self.open_first(from, &full, &ReadOptions::new()).await.map_err(explain)?;
+        let (body, range) = self.open_first(from, &full, &read).await.map_err(explain)?;
         let write = destination.kept(&body.metadata, options);
         if body.end == range.end {
             return destination.write_body(to, body, write).await;
@@ -252,12 +254,11 @@ impl Store {
     async fn stream(
         &self,
         from: &Key,
+        read: ReadOptions,
         destination: &Store,
         to: &Key,
         options: &TransferOptions,
     ) -> Result<Metadata> {
-        let mut read = ReadOptions::new();
-        read.concurrency = options.concurrency;
         let mut reader = self.reader(from, read).await?;
         let mut writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
         while let Some(chunk) = reader.try_next().await? {
