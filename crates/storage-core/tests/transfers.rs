@@ -66,7 +66,7 @@ async fn every_cut_gives_the_same_object() {
             can.limits.part_max = 10_000;
             can.limits.write_max = 5;
         });
-        let (source, destination) = (odd.store(), Odd { inner: Default::default(), ..odd.clone() }.store());
+        let (source, destination) = (odd.store(), Odd { inner: storage_memory::Memory::unversioned(), ..odd.clone() }.store());
         let body = pattern(size as u64, size);
         put(&source, "a", &body).await;
         for concurrency in [None, Some(1), Some(2), Some(50)] {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
+use futures_util::stream::try_unfold;
 use tokio::task::JoinSet;
 
 use super::Store;
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, FileKind, Metadata};
 use crate::options::{
-    Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions, WriteRequest,
+    Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions,
 };
 use crate::retry::Repeat;
 
@@ -34,10 +34,18 @@ pub struct Transferred {
     pub by_service: bool,
 }
 
+impl Transferred {
+    fn new(metadata: Metadata, options: &TransferOptions, by_service: bool) -> Self {
+        // A link has no content to hold against anything.
+        let verified = options.verify && metadata.kind == FileKind::File;
+        Self { metadata, verified, by_service }
+    }
+}
+
 impl Store {
     /// Copies the object at `from` to the key `to` of another store, or of this one, with its times, permissions and
     /// attributes as far as the destination keeps them. Bytes do not pass through the client where both stores are one
-    /// service. A large object travels as parts side by side.
+    /// service. A large object travels as parts side by side. A copy onto itself changes nothing.
     ///
     /// After `Ok` the destination holds the version of the source that was there when the copy began. Dropping the future
     /// leaves the old object at the destination, unless the very last request was under way.
@@ -71,16 +79,10 @@ impl Store {
             let by_service = self.copy_by_service(batch, destination, options).await;
             for (copy, done) in batch.iter().zip(by_service) {
                 let carried = match done {
-                    Ok(Some(metadata)) => {
-                        Ok(Transferred { metadata, verified: options.verify, by_service: true })
-                    }
+                    Ok(Some(metadata)) => Ok(Transferred::new(metadata, options, true)),
                     Ok(None) => {
                         let moved = self.move_bytes(&copy.from, destination, &copy.to, options).await;
-                        moved.map(|metadata| Transferred {
-                            metadata,
-                            verified: options.verify,
-                            by_service: false,
-                        })
+                        moved.map(|metadata| Transferred::new(metadata, options, false))
                     }
                     Err(error) => Err(error),
                 };
@@ -128,15 +130,16 @@ impl Store {
         }
         let mut done = self.ask_for_copies(&targets, destination, &request).await.into_iter();
         for (copy, result) in copies.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-            *result = match done.next() {
-                Some(Err(error)) if error.kind() == ErrorKind::NotFound => {
+            let asked = done.next();
+            *result = match asked.unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result"))) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
                     Err(self.explain(error, Operation::Copy, copy.from.as_str()))
                 }
                 // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
-                Some(Err(error)) if is_refusal(&error) => Ok(None),
-                Some(Err(error)) => Err(destination.explain(error, Operation::Copy, copy.to.as_str())),
-                Some(Ok(copied)) => Ok(copied),
-                None => Err(Error::new(ErrorKind::Other, "a copy without a result")),
+                Err(error) if is_refusal(&error) => Ok(None),
+                result => {
+                    result.map_err(|error| destination.explain(error, Operation::Copy, copy.to.as_str()))
+                }
             };
         }
         results
@@ -150,11 +153,17 @@ impl Store {
         request: &CopyRequest,
     ) -> Vec<Result<Option<Metadata>>> {
         let mut done = Vec::new();
-        if targets.len() > 1 {
+        // Asked again under a condition, what was copied without our knowing would stand in its own way.
+        let in_doubt = |error: &Error| request.condition != Condition::None && error.may_have_been_applied();
+        if targets.len() > 1 && !targets.iter().any(|target| self.is_onto_itself(target, destination)) {
             let asked = destination.backend().copy_from(self.backend(), targets, request);
             match destination.within(None, asked).await {
                 Ok(Some(results)) => done = results,
                 Ok(None) => return targets.iter().map(|_| Ok(None)).collect(),
+                Err(error) if in_doubt(&error) => {
+                    let each = || Error::new(error.kind(), error.message().to_owned()).maybe_applied();
+                    return targets.iter().map(|_| Err(each())).collect();
+                }
                 Err(_) => {}
             }
         }
@@ -163,11 +172,19 @@ impl Store {
         for target in targets {
             all.push(match done.next() {
                 Some(Ok(metadata)) => Ok(Some(metadata)),
-                Some(Err(error)) if !error.is_retryable() => Err(error),
+                Some(Err(error)) if !error.is_retryable() || in_doubt(&error) => Err(error),
                 _ => self.ask_for_copy(target, destination, request).await,
             });
         }
         all
+    }
+
+    fn is_onto_itself(&self, target: &CopyTarget, destination: &Store) -> bool {
+        target.from == target.to && self.shares_backend(destination)
+    }
+
+    fn shares_backend(&self, destination: &Store) -> bool {
+        Arc::ptr_eq(&self.shared.backend, &destination.shared.backend)
     }
 
     async fn ask_for_copy(
@@ -176,10 +193,12 @@ impl Store {
         destination: &Store,
         request: &CopyRequest,
     ) -> Result<Option<Metadata>> {
+        if self.is_onto_itself(target, destination) {
+            return destination.copy_onto_itself(&target.to, request).await.map(Some);
+        }
         let unconditional = request.condition == Condition::None;
         let repeat = if unconditional { Repeat::Idempotent } else { Repeat::IfNotApplied };
-        let one_backend = Arc::ptr_eq(&self.shared.backend, &destination.shared.backend);
-        if one_backend && self.declared().copy == Level::Atomic && target.from != target.to {
+        if self.shares_backend(destination) && self.declared().copy == Level::Atomic {
             let copy = || destination.backend().copy(&target.from, &target.to, request);
             return destination.attempt(Operation::Copy, repeat, None, copy).await.map(Some);
         }
@@ -219,18 +238,15 @@ impl Store {
             return destination.write_body(to, body, write).await;
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
-        let mut plan = Ranges::new(destination, &body, options);
-        let (to_full, request) = destination.prepare_write(to, write).map_err(explain)?;
-        let mut sink = Sink::begin(destination, to, &to_full, &request).await.map_err(explain)?;
-        match plan.carry(&sink, body).await {
-            Ok(checksums) => sink.finish(range.end, checksums).await.map_err(explain),
-            Err(error) => {
-                // The first error is the one to tell; what abort cannot remove is left to a clean-up.
-                plan.stop().await;
-                let _ = sink.abort().await;
-                Err(error)
-            }
+        let mut ranges = Ranges::begin(destination, to, write, &body, options).await.map_err(explain)?;
+        let carried = match ranges.carry(body).await {
+            Ok(checksums) => ranges.sink.finish(range.end, checksums).await.map_err(explain),
+            Err(error) => Err(error),
+        };
+        if carried.is_err() {
+            ranges.stop().await;
         }
+        carried
     }
 
     /// One stream in, parts out.
@@ -243,21 +259,18 @@ impl Store {
     ) -> Result<Metadata> {
         let mut read = ReadOptions::new();
         read.concurrency = options.concurrency;
-        let mut reader = self.reader(from, read).await?;
-        let mut writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
-        while let Some(chunk) = reader.try_next().await? {
-            writer.write(chunk).await?;
-        }
-        writer.finish().await
+        let reader = self.reader(from, read).await?;
+        let writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
+        writer.write_all(reader).await
     }
 
     /// Writes what one body holds.
-    async fn write_body(&self, to: &Key, mut body: Body, options: WriteOptions) -> Result<Metadata> {
-        let mut writer = self.writer(to, options).await?;
-        while let Some(chunk) = body.chunk().await.map_err(|error| body.explain(error))? {
-            writer.write(chunk).await?;
-        }
-        writer.finish().await
+    async fn write_body(&self, to: &Key, body: Body, options: WriteOptions) -> Result<Metadata> {
+        let chunks = try_unfold(body, |mut body| async move {
+            let chunk = body.chunk().await.map_err(|error| body.explain(error))?;
+            Ok(chunk.map(|chunk| (chunk, body)))
+        });
+        self.writer(to, options).await?.write_all(chunks).await
     }
 
     /// What this store can keep of an object of another.
@@ -299,15 +312,17 @@ fn is_refusal(error: &Error) -> bool {
         && !error.may_have_been_applied()
 }
 
-/// The ranges of one object, each read by a task that sends it on as parts.
+/// The ranges of one object, each read by a task that sends it on as parts. Dropped without an end, the upload is given up
+/// behind the last of them.
 struct Ranges {
+    sink: Sink,
     /// The length of a part.
     part: u64,
     /// The length of a range: some parts.
     range: u64,
     size: u64,
     hash: bool,
-    request: WriteRequest,
+    expected: Vec<Checksum>,
     pace: Pace,
     reading: Pace,
     tasks: JoinSet<Result<Vec<Piece>>>,
@@ -321,26 +336,33 @@ struct Piece {
 }
 
 impl Ranges {
-    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Self {
+    /// Begins the upload of an object of which `body` is the first range.
+    async fn begin(
+        destination: &Store,
+        to: &Key,
+        write: WriteOptions,
+        body: &Body,
+        options: &TransferOptions,
+    ) -> Result<Self> {
         let size = body.metadata.size;
-        let part = PartPlan::of(destination, options.part_size, Some(size)).size;
+        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
         let preferred = body.store().declared().limits.range_preferred;
-        let write = destination.kept(&body.metadata, options);
-        let hash = destination.wants_proof(&write.request) || !write.request.expected.is_empty();
-        Self {
+        let (full, request) = destination.prepare_write(to, write)?;
+        Ok(Self {
+            sink: Sink::begin(destination, to, &full, &request).await?,
             part,
             range: preferred.div_ceil(part).max(1) * part,
             size,
-            hash,
-            request: write.request,
+            hash: destination.wants_proof(&request) || !request.expected.is_empty(),
+            expected: request.expected,
             pace: Pace::new(destination, options.concurrency),
             reading: Pace::new(body.store(), options.concurrency),
             tasks: JoinSet::new(),
-        }
+        })
     }
 
     /// Brings everything over. `first` is the body that told how much there is.
-    async fn carry(&mut self, sink: &Sink, first: Body) -> Result<Checksums> {
+    async fn carry(&mut self, first: Body) -> Result<Checksums> {
         let mut pieces = Vec::new();
         let template = first.another(0..0);
         let mut first = Some(first);
@@ -353,12 +375,12 @@ impl Ranges {
             let range = next..self.size.min(next.saturating_add(self.range));
             next = range.end;
             let body = first.take().unwrap_or_else(|| template.another(range.clone()));
-            self.tasks.spawn(carry_range(range, self.part, body, sink.sender(), leave, self.hash));
+            self.tasks.spawn(carry_range(range, self.part, body, self.sink.sender(), leave, self.hash));
         }
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
         }
-        self.whole(pieces)
+        self.whole(pieces).map_err(|error| template.explain(error))
     }
 
     /// Leave from both ends.
@@ -378,8 +400,10 @@ impl Ranges {
         }
     }
 
+    /// Gives up. The error that led to it is the one to tell; what abort cannot remove is left to a clean-up.
     async fn stop(&mut self) {
         self.tasks.shutdown().await;
+        let _ = self.sink.abort().await;
     }
 
     /// The checksums of all parts one after another, held against what is expected.
@@ -407,13 +431,20 @@ impl Ranges {
             whole
         };
         let checksums: Checksums = PROOF.into_iter().filter_map(of).collect();
-        for expected in &self.request.expected {
+        for expected in &self.expected {
             if checksums.get(expected.algorithm()).is_some_and(|found| found != *expected) {
                 let message = format!("the source tells {expected}, and that is not what came");
                 return Err(Error::new(ErrorKind::InvalidData, message));
             }
         }
         Ok(checksums)
+    }
+}
+
+impl Drop for Ranges {
+    fn drop(&mut self) {
+        let mut tasks = std::mem::take(&mut self.tasks);
+        self.sink.abort_behind(async move { tasks.shutdown().await });
     }
 }
 
