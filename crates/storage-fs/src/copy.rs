@@ -4,10 +4,10 @@
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Advice, FallocateFlags, SeekFrom, Stat, fstat, seek};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, SeekFrom, Stat, fstat, seek, statat};
 use rustix::io::Errno;
 use storage_core::{
-    Attributes, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
+    Attributes, Condition, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
     UnixAttributes, WriteRequest,
 };
 
@@ -74,6 +74,9 @@ pub(crate) fn copy(
             write.unix.get_or_insert(mode);
             let place = KeyPath::of(to.key)?;
             let staged = Staged::create(to.root, place, true, request.verify)?;
+            if request.attributes.is_none() && is_onto_itself(root, from, to, &staged, &stat) {
+                return unchanged(metadata, &request.condition);
+            }
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
@@ -83,6 +86,30 @@ pub(crate) fn copy(
             crate::read::refuse_content_without_size(&file, &stat)?;
             staged.finish(to.root, place, metadata.size, &write, cancel)
         }
+    }
+}
+
+/// Whether source and destination are one name in one directory, below whatever roots. A hard link is another name.
+fn is_onto_itself(root: &Root, from: &Key, to: To<'_>, staged: &Staged, source: &Stat) -> bool {
+    let (Ok(from), Ok(place)) = (KeyPath::of(from), KeyPath::of(to.key)) else { return false };
+    let there = statat(&staged.directory, place.name, AtFlags::SYMLINK_NOFOLLOW);
+    if from.name != place.name || !there.is_ok_and(|there| stat::same_file(&there, source)) {
+        return false;
+    }
+    let directory = root.parent(from).and_then(|directory| fstat(&directory));
+    let both = directory.and_then(|one| Ok((one, fstat(&staged.directory)?)));
+    both.is_ok_and(|(one, other)| stat::same_file(&one, &other))
+}
+
+fn unchanged(metadata: Metadata, condition: &Condition) -> Result<Metadata> {
+    match condition {
+        Condition::IfAbsent => {
+            Err(Error::new(ErrorKind::AlreadyExists, "source and destination are the same object"))
+        }
+        Condition::IfMatch(etag) if metadata.etag.as_ref() != Some(etag) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "the ETag is another one"))
+        }
+        _ => Ok(metadata),
     }
 }
 

@@ -238,7 +238,12 @@ impl Store {
             return destination.write_body(to, body, write).await;
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
-        let mut ranges = Ranges::begin(destination, to, write, &body, options).await.map_err(explain)?;
+        let cuts = Cuts::of(destination, self, body.metadata.size, options).map_err(explain)?;
+        let (full, request) = destination.prepare_write(to, write).map_err(explain)?;
+        let sink = Sink::begin(destination, to, &full, &request).await.map_err(explain)?;
+        let hash = destination.wants_proof(&request) || !request.expected.is_empty();
+        let paces = [destination, self].map(|store| Pace::new(store, options.concurrency));
+        let mut ranges = Ranges { sink, cuts, hash, expected: request.expected, paces, tasks: JoinSet::new() };
         let carried = match ranges.carry(body).await {
             Ok(checksums) => ranges.sink.finish(range.end, checksums).await.map_err(explain),
             Err(error) => Err(error),
@@ -316,16 +321,29 @@ fn is_refusal(error: &Error) -> bool {
 /// behind the last of them.
 struct Ranges {
     sink: Sink,
+    cuts: Cuts,
+    hash: bool,
+    expected: Vec<Checksum>,
+    /// Of the destination and of the source.
+    paces: [Pace; 2],
+    tasks: JoinSet<Result<Vec<Piece>>>,
+}
+
+/// Where an object is cut.
+struct Cuts {
+    size: u64,
     /// The length of a part.
     part: u64,
     /// The length of a range: some parts.
     range: u64,
-    size: u64,
-    hash: bool,
-    expected: Vec<Checksum>,
-    pace: Pace,
-    reading: Pace,
-    tasks: JoinSet<Result<Vec<Piece>>>,
+}
+
+impl Cuts {
+    fn of(destination: &Store, source: &Store, size: u64, options: &TransferOptions) -> Result<Self> {
+        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
+        let range = source.declared().limits.range_preferred.div_ceil(part).max(1) * part;
+        Ok(Self { size, part, range })
+    }
 }
 
 /// What is known of a part that was taken.
@@ -336,46 +354,22 @@ struct Piece {
 }
 
 impl Ranges {
-    /// Begins the upload of an object of which `body` is the first range.
-    async fn begin(
-        destination: &Store,
-        to: &Key,
-        write: WriteOptions,
-        body: &Body,
-        options: &TransferOptions,
-    ) -> Result<Self> {
-        let size = body.metadata.size;
-        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
-        let preferred = body.store().declared().limits.range_preferred;
-        let (full, request) = destination.prepare_write(to, write)?;
-        Ok(Self {
-            sink: Sink::begin(destination, to, &full, &request).await?,
-            part,
-            range: preferred.div_ceil(part).max(1) * part,
-            size,
-            hash: destination.wants_proof(&request) || !request.expected.is_empty(),
-            expected: request.expected,
-            pace: Pace::new(destination, options.concurrency),
-            reading: Pace::new(body.store(), options.concurrency),
-            tasks: JoinSet::new(),
-        })
-    }
-
     /// Brings everything over. `first` is the body that told how much there is.
     async fn carry(&mut self, first: Body) -> Result<Checksums> {
         let mut pieces = Vec::new();
         let template = first.another(0..0);
         let mut first = Some(first);
         let mut next = 0;
-        while next < self.size {
+        let Cuts { size, part, range: step } = self.cuts;
+        while next < size {
             let Some(leave) = self.leave() else {
                 pieces.extend(self.join_one().await?);
                 continue;
             };
-            let range = next..self.size.min(next.saturating_add(self.range));
+            let range = next..size.min(next.saturating_add(step));
             next = range.end;
             let body = first.take().unwrap_or_else(|| template.another(range.clone()));
-            self.tasks.spawn(carry_range(range, self.part, body, self.sink.sender(), leave, self.hash));
+            self.tasks.spawn(carry_range(range, part, body, self.sink.sender(), leave, self.hash));
         }
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
@@ -387,7 +381,8 @@ impl Ranges {
     fn leave(&self) -> Option<[Leave; 2]> {
         let in_flight = self.tasks.len();
         // A task holds one part at a time.
-        Some([self.pace.next(in_flight, self.part)?, self.reading.next(in_flight, 0)?])
+        let [writing, reading] = &self.paces;
+        Some([writing.next(in_flight, self.cuts.part)?, reading.next(in_flight, 0)?])
     }
 
     async fn join_one(&mut self) -> Result<Vec<Piece>> {
@@ -416,7 +411,7 @@ impl Ranges {
             }
             at += piece.length;
         }
-        if at != self.size {
+        if at != self.cuts.size {
             return Err(Error::new(ErrorKind::Other, format!("nothing was sent from byte {at} on")));
         }
         let of = |algorithm| {
