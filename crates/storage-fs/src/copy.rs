@@ -75,7 +75,7 @@ pub(crate) fn copy(
             let place = KeyPath::of(to.key)?;
             let staged = Staged::create(to.root, place, true, request.verify)?;
             if request.attributes.is_none() && is_onto_itself(root, from, to, &staged, &stat) {
-                return unchanged(metadata, &request.condition);
+                return unchanged(Found::File { file, stat }.metadata()?, &request.condition);
             }
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
@@ -195,7 +195,9 @@ fn share_out(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cance
         }
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        // Where no thread is to be had, this one does it all.
+        let another = |_| std::thread::Builder::new().spawn_scoped(scope, share).ok();
+        let others: Vec<_> = (1..threads).filter_map(another).collect();
         let mine = share();
         others.into_iter().fold(mine, |all, other| {
             let broken = |_| Err(Error::new(ErrorKind::Other, "a thread of the copy ended early"));
