@@ -141,9 +141,9 @@ async fn missing(c: Context) -> Result<(), Failure> {
     c.put("there", "old").await?;
     for (way, from, to) in ways(&c) {
         for name in ["there", "new", "a"] {
-            let copied =
-                from.copy_to(&Key::new("a")?, &to, &Key::new(name)?, TransferOptions::new()).await;
-            let error = fails(format_args!("copy of nothing {way} to `{name}`"), copied, ErrorKind::NotFound)?;
+            let copied = from.copy_to(&Key::new("a")?, &to, &Key::new(name)?, TransferOptions::new()).await;
+            let error =
+                fails(format_args!("copy of nothing {way} to `{name}`"), copied, ErrorKind::NotFound)?;
             same("key of the error", error.key(), Some("a"))?;
         }
     }
@@ -186,8 +186,7 @@ async fn if_absent(c: Context) -> Result<(), Failure> {
         c.put("there", "old").await?;
         for (way, from, to) in ways(&c) {
             let options = TransferOptions::new().condition(Condition::IfAbsent);
-            let copied =
-                from.copy_to(&Key::new("a")?, &to, &Key::new("there")?, options.clone()).await;
+            let copied = from.copy_to(&Key::new("a")?, &to, &Key::new("there")?, options.clone()).await;
             fails(format_args!("copy {way} over an object if absent"), copied, ErrorKind::AlreadyExists)?;
             c.contains("there", b"old").await?;
             from.copy_to(&Key::new("a")?, &to, &Key::new("new")?, options).await?;

@@ -41,12 +41,15 @@ fn ranged(c: Context, plan: Plan) -> Rig {
 /// Ranges and parts as short as the backend takes them, and nothing verified before it is published.
 fn parted(c: Context, plan: Plan) -> Rig {
     let part = c.can.limits.part_min.max(4096);
-    Rig::with(c, FaultLayer::new(plan).declare(move |can| {
-        can.limits.range_preferred = part;
-        can.limits.part_preferred = part;
-        can.limits.write_max = can.limits.write_max.min(part);
-        can.verified_writes = false;
-    }))
+    Rig::with(
+        c,
+        FaultLayer::new(plan).declare(move |can| {
+            can.limits.range_preferred = part;
+            can.limits.part_preferred = part;
+            can.limits.write_max = can.limits.write_max.min(part);
+            can.verified_writes = false;
+        }),
+    )
 }
 
 async fn whole(c: Context) -> Result<(), Failure> {
@@ -72,9 +75,7 @@ async fn whole(c: Context) -> Result<(), Failure> {
 async fn broken(c: Context) -> Result<(), Failure> {
     let mut plan = Plan::new();
     for start in (0..SIZE as u64).step_by(STEP as usize) {
-        let at_start = move |range: &storage_core::ByteRange| {
-            matches!(range, storage_core::ByteRange::Bounded { start: at, .. } if *at == start)
-        };
+        let at_start = move |range: &storage_core::ByteRange| matches!(range, storage_core::ByteRange::Bounded { start: at, .. } if *at == start);
         let cut = Fault::Cut { after: 777, with: Refusal::unavailable() };
         let rule = Rule::new(Call::Read, cut).only(move |seen| seen.range.as_ref().is_some_and(at_start));
         plan = plan.rule(rule.nth(0..1));
@@ -124,7 +125,8 @@ async fn other(c: Context) -> Result<(), Failure> {
 }
 
 async fn wrong_range(c: Context) -> Result<(), Failure> {
-    for fault in [Fault::WholeObject, Fault::OtherRange(0..STEP), Fault::TooLong(Bytes::from_static(b"more"))] {
+    for fault in [Fault::WholeObject, Fault::OtherRange(0..STEP), Fault::TooLong(Bytes::from_static(b"more"))]
+    {
         let rig = ranged(c.clone(), Plan::new().at(Call::Read, 2, fault.clone()));
         let body = pattern(1, SIZE);
         let stored = rig.calm.put("a", body.clone()).await?;

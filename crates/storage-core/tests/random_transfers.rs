@@ -70,7 +70,8 @@ struct Shared {
 
 impl Shared {
     fn new(random: &mut Random) -> Self {
-        let window = if random.bool() { Window::up_to(random.usize(0..9)) } else { Window::fixed(random.usize(0..9)) };
+        let window =
+            if random.bool() { Window::up_to(random.usize(0..9)) } else { Window::fixed(random.usize(0..9)) };
         let limit = Limit::new();
         if random.u8(0..4) == 0 {
             limit.set_bytes_per_second(Some(random.u64(100..100_000)));

@@ -24,7 +24,8 @@ async fn store(step: u64, body: &[u8], faults: &FaultLayer) -> Store {
 }
 
 fn of_range(start: u64, fault: Fault) -> Rule {
-    let asked = move |range: &ByteRange| matches!(range, ByteRange::Bounded { start: at, .. } if *at == start);
+    let asked =
+        move |range: &ByteRange| matches!(range, ByteRange::Bounded { start: at, .. } if *at == start);
     Rule::new(Call::Read, fault).only(move |seen| seen.range.as_ref().is_some_and(asked))
 }
 
@@ -120,7 +121,8 @@ async fn a_broken_range_is_continued_alone_and_from_its_own_byte() {
     let store = store(STEP, &body, &faults).await;
     let read = store.read(&key("a"), ReadOptions::new()).await.expect("read");
     assert!(read.bytes == body);
-    let mut asked: Vec<_> = faults.journal().of(Call::Read).into_iter().filter_map(|seen| seen.range).collect();
+    let mut asked: Vec<_> =
+        faults.journal().of(Call::Read).into_iter().filter_map(|seen| seen.range).collect();
     asked.sort_by_key(|range| range.resolve(u64::MAX).expect("a range").start);
     let from = |start, end| ByteRange::Bounded { start, end };
     let mut expected: Vec<_> = (0..10).map(|n| from(n * STEP, (n + 1) * STEP)).collect();

@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use common::{Answer, Odd, key};
 use storage_core::{
-    Condition, CopyTarget, Error, ErrorKind, FileKind, Metadata, Prefix, ReadOptions, RetryPolicy, StatOptions,
-    Store, TransferOptions, WriteOptions,
+    Condition, CopyTarget, Error, ErrorKind, FileKind, Metadata, Prefix, ReadOptions, RetryPolicy,
+    StatOptions, Store, TransferOptions, WriteOptions,
 };
 
 /// Two stores of one service.
@@ -47,7 +47,10 @@ async fn one_result_for_each_in_order() {
                 assert_eq!(content(&destination, to).await, format!("content of {from}").as_bytes());
             }
             Err(error) => {
-                assert_eq!((from, error.kind(), error.key()), ("missing", ErrorKind::NotFound, Some("missing")));
+                assert_eq!(
+                    (from, error.kind(), error.key()),
+                    ("missing", ErrorKind::NotFound, Some("missing"))
+                );
             }
         }
     }

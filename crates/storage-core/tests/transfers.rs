@@ -66,7 +66,8 @@ async fn every_cut_gives_the_same_object() {
             can.limits.part_max = 10_000;
             can.limits.write_max = 5;
         });
-        let (source, destination) = (odd.store(), Odd { inner: storage_memory::Memory::unversioned(), ..odd.clone() }.store());
+        let (source, destination) =
+            (odd.store(), Odd { inner: storage_memory::Memory::unversioned(), ..odd.clone() }.store());
         let body = pattern(size as u64, size);
         put(&source, "a", &body).await;
         for concurrency in [None, Some(1), Some(2), Some(50)] {
@@ -108,7 +109,12 @@ async fn a_copy_that_fails_leaves_nothing_under_way() {
         ("range", Plan::new().rule(later_read()), Plan::new(), None),
         ("changed", Plan::new().each(Call::Read, 3.., Fault::OtherObject { etag: "b" }), Plan::new(), None),
         ("stream, part", Plan::new(), Plan::new().at(Call::Part, 4, denied()), Some(1)),
-        ("stream, body", Plan::new().at(Call::Read, 0, Fault::Cut { after: 9000, with: Refusal::denied() }), Plan::new(), Some(1)),
+        (
+            "stream, body",
+            Plan::new().at(Call::Read, 0, Fault::Cut { after: 9000, with: Refusal::denied() }),
+            Plan::new(),
+            Some(1),
+        ),
     ];
     for (what, from, to, concurrency) in cases {
         let (from, to) = (FaultLayer::new(from), FaultLayer::new(to));
@@ -125,7 +131,8 @@ async fn a_copy_that_fails_leaves_nothing_under_way() {
         assert_eq!(odd.counts.parts_at_abort.load(Ordering::Relaxed), 0, "{what}");
         let error = copied.expect_err("it fails");
         assert!(error.key().is_some() && error.operation().is_some(), "{what}: {error}");
-        let changed = if what == "changed" { ErrorKind::PreconditionFailed } else { ErrorKind::PermissionDenied };
+        let changed =
+            if what == "changed" { ErrorKind::PreconditionFailed } else { ErrorKind::PermissionDenied };
         assert_eq!(error.kind(), changed, "{what}: {error}");
         assert!(from.unmet().is_empty() && to.unmet().is_empty(), "{what}");
         assert_eq!((free(&budget), in_flight(&window)), (1 << 20, 0), "{what}");
@@ -155,7 +162,9 @@ async fn a_copy_that_is_dropped_is_given_up_behind_its_last_part() {
 #[tokio::test(start_paused = true)]
 async fn a_part_that_fails_is_sent_again_alone() {
     let plan = Plan::new().rule(
-        Rule::new(Call::Part, Fault::After(Refusal::unavailable())).only(|seen| seen.part == Some(7)).nth(0..2),
+        Rule::new(Call::Part, Fault::After(Refusal::unavailable()))
+            .only(|seen| seen.part == Some(7))
+            .nth(0..2),
     );
     let (from, to) = (calm(), FaultLayer::new(plan));
     let body = pattern(4, 20_500);

@@ -79,12 +79,14 @@ async fn by_the_machine_or_through_a_stream_is_the_same() {
             root.file(&name, "a longer or shorter old one");
             std::fs::set_permissions(root.at(&name), PermissionsExt::from_mode(0o640)).expect("a mode");
         }
-        let one = source.store.copy_to(&key(&name), &machine.store, &key(&name), TransferOptions::new()).await;
+        let one =
+            source.store.copy_to(&key(&name), &machine.store, &key(&name), TransferOptions::new()).await;
         let two = source.store.copy_to(&key(&name), &layered, &key(&name), TransferOptions::new()).await;
         let (one, two) = (one.expect("copied"), two.expect("copied"));
         assert!(one.by_service && !two.by_service && one.verified && two.verified);
         assert_eq!(machine.content(&name), stream.content(&name));
-        let [one, two, from] = [&machine, &stream, &source].map(|root| root.at(&name).metadata().expect("there"));
+        let [one, two, from] =
+            [&machine, &stream, &source].map(|root| root.at(&name).metadata().expect("there"));
         assert_eq!(format!("{:o}", one.mode()), format!("{:o}", two.mode()), "from {mode:o}");
         assert_eq!((one.mtime(), one.mtime_nsec()), (from.mtime(), from.mtime_nsec()));
         assert_eq!((two.mtime(), two.mtime_nsec()), (from.mtime(), from.mtime_nsec()));

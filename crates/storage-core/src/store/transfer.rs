@@ -17,9 +17,7 @@ use crate::checksum::{Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, FileKind, Metadata};
-use crate::options::{
-    Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions,
-};
+use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
 use crate::retry::Repeat;
 
 /// What a transfer gave.
@@ -131,16 +129,17 @@ impl Store {
         let mut done = self.ask_for_copies(&targets, destination, &request).await.into_iter();
         for (copy, result) in copies.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
             let asked = done.next();
-            *result = match asked.unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result"))) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    Err(self.explain(error, Operation::Copy, copy.from.as_str()))
-                }
-                // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
-                Err(error) if is_refusal(&error) => Ok(None),
-                result => {
-                    result.map_err(|error| destination.explain(error, Operation::Copy, copy.to.as_str()))
-                }
-            };
+            *result =
+                match asked.unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result"))) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        Err(self.explain(error, Operation::Copy, copy.from.as_str()))
+                    }
+                    // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
+                    Err(error) if is_refusal(&error) => Ok(None),
+                    result => {
+                        result.map_err(|error| destination.explain(error, Operation::Copy, copy.to.as_str()))
+                    }
+                };
         }
         results
     }
@@ -243,7 +242,8 @@ impl Store {
         let sink = Sink::begin(destination, to, &full, &request).await.map_err(explain)?;
         let hash = destination.wants_proof(&request) || !request.expected.is_empty();
         let paces = [destination, self].map(|store| Pace::new(store, options.concurrency));
-        let mut ranges = Ranges { sink, cuts, hash, expected: request.expected, paces, tasks: JoinSet::new() };
+        let mut ranges =
+            Ranges { sink, cuts, hash, expected: request.expected, paces, tasks: JoinSet::new() };
         let carried = match ranges.carry(body).await {
             Ok(checksums) => ranges.sink.finish(range.end, checksums).await.map_err(explain),
             Err(error) => Err(error),
