@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use common::{Answer, Odd, key};
+use storage_conformance::fault::{Call, Fault, FaultLayer, Plan};
 use storage_core::{
     Condition, CopyTarget, Error, ErrorKind, FileKind, Metadata, Prefix, ReadOptions, RetryPolicy,
     StatOptions, Store, TransferOptions, WriteOptions,
@@ -138,13 +139,19 @@ async fn a_copy_within_one_store_keeps_its_time() {
     assert_eq!(copied.metadata.modified, Some(time));
 }
 
-/// Nothing holds the target of a link against anything.
+/// What is called verified was: also the target of a link.
 #[tokio::test]
-async fn a_link_is_not_called_verified() {
+async fn a_damaged_link_is_no_copy() {
     let (source, destination) = (Odd::new(|_| {}).store(), Odd::new(|_| {}).store());
     let options = WriteOptions::new().kind(FileKind::Symlink);
     source.write(&key("link"), "target", options).await.expect("written");
-    let copied = source.copy_to(&key("link"), &destination, &key("link"), TransferOptions::new()).await;
-    let copied = copied.expect("copied");
-    assert_eq!((copied.metadata.kind, copied.verified), (FileKind::Symlink, false));
+    let copy = |to: Store| {
+        let source = source.clone();
+        async move { source.copy_to(&key("link"), &to, &key("link"), TransferOptions::new()).await }
+    };
+    let done = copy(destination.clone()).await.expect("copied");
+    assert_eq!((done.metadata.kind, done.verified), (FileKind::Symlink, true));
+    let faults = FaultLayer::new(Plan::new().at(Call::Write, 0, Fault::Damage));
+    let damaged = copy(destination.layer(&faults)).await.expect_err("it has another target");
+    assert_eq!(damaged.kind(), ErrorKind::InvalidData);
 }

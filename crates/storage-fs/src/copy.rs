@@ -52,7 +52,7 @@ pub(crate) fn copy(
         return Err(Error::new(ErrorKind::PreconditionFailed, "the ETag of the source is another one"));
     }
     let mut write = WriteRequest::default();
-    write.condition = request.condition.clone();
+    (write.condition, write.verify) = (request.condition.clone(), request.verify);
     write.attributes = request.attributes.clone().unwrap_or(metadata.attributes);
     if !to.has_xattrs {
         write.attributes = Attributes::new();
@@ -73,7 +73,7 @@ pub(crate) fn copy(
             let mode = UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 };
             write.unix.get_or_insert(mode);
             let place = KeyPath::of(to.key)?;
-            let staged = Staged::create(to.root, place, true, request.verify)?;
+            let staged = Staged::create(to.root, place, true, write.verify)?;
             if request.attributes.is_none() && is_onto_itself(root, from, to, &staged, &stat) {
                 return unchanged(Found::File { file, stat }.metadata()?, &request.condition);
             }

@@ -16,7 +16,7 @@ use crate::capabilities::Level;
 use crate::checksum::{Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
-use crate::meta::{Attributes, FileKind, Metadata};
+use crate::meta::{Attributes, Metadata};
 use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
 use crate::retry::Repeat;
 
@@ -30,14 +30,6 @@ pub struct Transferred {
     pub verified: bool,
     /// Whether the service copied, and no byte passed through the client.
     pub by_service: bool,
-}
-
-impl Transferred {
-    fn new(metadata: Metadata, options: &TransferOptions, by_service: bool) -> Self {
-        // A link has no content to hold against anything.
-        let verified = options.verify && metadata.kind == FileKind::File;
-        Self { metadata, verified, by_service }
-    }
 }
 
 impl Store {
@@ -77,10 +69,16 @@ impl Store {
             let by_service = self.copy_by_service(batch, destination, options).await;
             for (copy, done) in batch.iter().zip(by_service) {
                 let carried = match done {
-                    Ok(Some(metadata)) => Ok(Transferred::new(metadata, options, true)),
+                    Ok(Some(metadata)) => {
+                        Ok(Transferred { metadata, verified: options.verify, by_service: true })
+                    }
                     Ok(None) => {
                         let moved = self.move_bytes(&copy.from, destination, &copy.to, options).await;
-                        moved.map(|metadata| Transferred::new(metadata, options, false))
+                        moved.map(|metadata| Transferred {
+                            metadata,
+                            verified: options.verify,
+                            by_service: false,
+                        })
                     }
                     Err(error) => Err(error),
                 };
@@ -286,7 +284,7 @@ impl Store {
             .condition(options.condition.clone())
             .size(source.size)
             .kind(source.kind)
-            .verify(options.verify && source.kind == FileKind::File);
+            .verify(options.verify);
         (write.part_size, write.concurrency) = (options.part_size, options.concurrency);
         if let (Some(time), true) = (source.modified, can.set_modified) {
             write = write.modified(time);
