@@ -1,110 +1,112 @@
 //! Figures as Markdown, with the conditions they were measured under.
 
-use std::path::Path;
-use std::process::Command;
-
 use crate::measure::Spread;
+use crate::race::{Figures, Row, Table};
+use crate::tools::Role;
 
-pub(crate) struct Table {
-    pub(crate) title: &'static str,
-    pub(crate) rows: Vec<Row>,
-}
-
-pub(crate) struct Row {
+/// What a report is about.
+pub(crate) struct Report {
     pub(crate) name: &'static str,
-    pub(crate) command: String,
-    pub(crate) wall: Spread,
-    pub(crate) cpu: Spread,
-    pub(crate) peak: Spread,
+    pub(crate) title: &'static str,
+    /// What a reader has to know to read the figures.
+    pub(crate) note: String,
+    pub(crate) machine: String,
+    pub(crate) versions: Vec<String>,
+    pub(crate) rounds: usize,
+    pub(crate) tables: Vec<Table>,
 }
 
-pub(crate) struct Conditions {
-    files: u64,
-    bytes: u64,
-    rounds: usize,
-    machine: String,
-    versions: Vec<String>,
-}
-
-impl Conditions {
-    pub(crate) fn of(source: &Path, rounds: usize) -> Result<Self, String> {
-        let (files, bytes) = count(source).map_err(|e| format!("{}: {e}", source.display()))?;
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let kernel = first_line("uname", &["-sr"]);
-        let versions = ["rsync", "cp"].map(|tool| first_line(tool, &["--version"]));
-        Ok(Self {
-            files,
-            bytes,
-            rounds,
-            machine: format!("{cores} cores, {kernel}"),
-            versions: versions.into(),
-        })
-    }
-}
-
-fn count(directory: &Path) -> std::io::Result<(u64, u64)> {
-    let mut total = (0, 0);
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let metadata = entry.path().symlink_metadata()?;
-        if metadata.is_dir() {
-            let below = count(&entry.path())?;
-            total = (total.0 + below.0, total.1 + below.1);
-        } else {
-            total = (total.0 + 1, total.1 + metadata.len());
+impl Report {
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = format!(
+            "# {}\n\nWritten by `cargo xtask bench {}`. Machine: {}. Each round ran every tool once, in turn; {} rounds after one to \
+             warm up. Times are medians, with the least and the most in parentheses; CPU is user and system time of the tool's \
+             processes, the peak that of its largest one. Requests were counted in the first round, which went through a counting \
+             proxy and is not timed.\n\n{}\n\n![chart]({}.svg)\n",
+            self.title, self.name, self.machine, self.rounds, self.note, self.name
+        );
+        self.tables.iter().for_each(|table| text.push_str(&section(table)));
+        text.push_str("\n## Commands\n");
+        for table in &self.tables {
+            text.push_str(&format!("\n{}:\n\n", table.title));
+            let ran = table.rows.iter().filter(|row| !row.command.is_empty());
+            ran.for_each(|row| text.push_str(&format!("    {}\n", row.command)));
         }
+        text.push_str("\n## Versions\n\n");
+        self.versions.iter().for_each(|version| text.push_str(&format!("- {version}\n")));
+        text
     }
-    Ok(total)
 }
 
-fn first_line(program: &str, args: &[&str]) -> String {
-    let printed = Command::new(program).args(args).output().map(|o| o.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&printed).lines().next().unwrap_or("unknown").to_owned()
-}
-
-pub(crate) fn markdown(conditions: &Conditions, tables: &[Table]) -> String {
+fn section(table: &Table) -> String {
+    let unit = table.unit.name;
     let mut text = format!(
-        "# Syncing a tree on a local disk\n\nWritten by `cargo xtask bench`. {} files, {:.0} MiB, page cache warm; {}; {}. \
-         Each round ran every tool once, in turn; {} rounds after one to warm up. Figures are medians, with the least and the most \
-         in parentheses.\n\n\
-         `haul sync` as it is puts every file on stable storage before it takes its name, hashes it and reads it back; the others do \
-         neither. The second row leaves both out, to compare like with like.\n\n![chart](local-sync.svg)\n",
-        conditions.files,
-        conditions.bytes as f64 / f64::from(1 << 20),
-        conditions.machine,
-        conditions.versions.join("; "),
-        conditions.rounds,
+        "\n## {}\n\n| tool | wall, {unit} | to the best peer | to the raw limit | CPU, {unit} | peak, MiB | requests |\n\
+         |---|--:|--:|--:|--:|--:|---|\n",
+        table.title
     );
-    for table in tables {
-        let best = best_peer(table);
-        text.push_str(&format!(
-            "\n## {}\n\n| tool | wall s | to the best peer | CPU s | peak MiB |\n|---|--:|--:|--:|--:|\n",
-            table.title
-        ));
-        for row in &table.rows {
-            let ratio = row.wall.median / best;
-            text.push_str(&format!(
-                "| {} | {} | {ratio:.2} | {} | {:.0} |\n",
-                row.name,
-                spread(row.wall),
-                spread(row.cpu),
-                row.peak.median
-            ));
-        }
-    }
-    text.push_str("\n## Commands\n\n");
-    for row in tables.iter().take(1).flat_map(|table| &table.rows) {
-        text.push_str(&format!("    {}\n", row.command));
+    let (best, raw) = (best(table, Role::Peer), best(table, Role::Raw));
+    for row in &table.rows {
+        let line = match &row.figures {
+            Ok(figures) => cells(figures, best, raw),
+            Err(why) => format!("failed: {} | | | | |", why.replace('|', "/")),
+        };
+        text.push_str(&format!("| {} | {line} |\n", row.name));
     }
     text
 }
 
-/// The best wall time of a tool that is not ours.
-fn best_peer(table: &Table) -> f64 {
-    let peers = table.rows.iter().filter(|row| !row.name.starts_with("haul"));
-    peers.map(|row| row.wall.median).fold(f64::INFINITY, f64::min).max(0.01)
+fn cells(figures: &Figures, best: Option<f64>, raw: Option<f64>) -> String {
+    let ratio = |to: Option<f64>| to.map_or("-".into(), |to| format!("{:.2}", figures.wall.median / to));
+    let requests = figures.requests.as_deref().unwrap_or("-");
+    format!(
+        "{} | {} | {} | {} | {:.0} | {}",
+        spread(figures.wall),
+        ratio(best),
+        ratio(raw),
+        spread(figures.cpu),
+        figures.peak.median,
+        if requests.is_empty() { "-" } else { requests }
+    )
+}
+
+/// The best wall time of those with a role.
+pub(crate) fn best(table: &Table, role: Role) -> Option<f64> {
+    let times = table.rows.iter().filter(|row| row.role == role).filter_map(wall);
+    times.map(|wall| wall.median).min_by(f64::total_cmp)
+}
+
+pub(crate) fn wall(row: &Row) -> Option<Spread> {
+    row.figures.as_ref().ok().map(|figures| figures.wall)
 }
 
 fn spread(spread: Spread) -> String {
     format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+    use crate::measure::Spread;
+    use crate::race::{Figures, Row, Table, Unit};
+    use crate::tools::Role;
+
+    fn row(name: &'static str, role: Role, wall: Result<f64, &str>) -> Row {
+        let spread = |x| Spread { median: x, min: x, max: x };
+        let figures = |x| Figures { wall: spread(x), cpu: spread(x), peak: spread(1.0), requests: None };
+        Row { name, role, command: String::new(), figures: wall.map(figures).map_err(Into::into) }
+    }
+
+    #[test]
+    fn ratios_and_reasons() {
+        let rows = vec![
+            row("haul", Role::Ours, Ok(3.0)),
+            row("a", Role::Peer, Ok(2.0)),
+            row("b", Role::Peer, Err("no luck")),
+            row("c", Role::Raw, Ok(1.0)),
+        ];
+        let text = section(&Table { title: "T".into(), unit: Unit::SECONDS, rows });
+        assert!(text.contains("| haul | 3.00 (3.00–3.00) | 1.50 | 3.00 |"), "{text}");
+        assert!(text.contains("| b | failed: no luck |"), "{text}");
+    }
 }

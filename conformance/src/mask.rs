@@ -5,7 +5,8 @@ use std::sync::Arc;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Key, Layer, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
+    WriteRequest,
 };
 
 /// What is hidden.
@@ -84,6 +85,16 @@ impl Backend for Masked {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         self.inner.upload(key, request)
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

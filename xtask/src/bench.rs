@@ -1,19 +1,28 @@
-//! `cargo xtask bench`: the program beside its peers.
+//! `cargo xtask bench [NAME...] [--quick]`: the program beside its peers.
+
+use std::process::ExitCode;
 
 use crate::run::{Outcome, cargo, exists, root, say, succeed, target};
+use crate::servers;
 
-pub(crate) fn run() -> Outcome {
-    for (program, package) in [("rsync", "rsync"), ("/usr/bin/time", "time")] {
-        if !exists(program, &["--version"]) {
-            return Err(format!("`{program}` is missing; Debian has it in the package `{package}`"));
-        }
+pub(crate) fn run(words: &[&str]) -> Outcome<ExitCode> {
+    if !exists("/usr/bin/time", &["--version"]) {
+        return Err("`/usr/bin/time` is missing; Debian has it in the package `time`".into());
     }
-    succeed(&mut cargo(&["build", "--release", "--package", "storage-cli", "--package", "storage-benches"]))?;
-    let target = target();
-    let (haul, results) = (target.join("release/haul"), root().join("benches/results"));
-    std::fs::create_dir_all(&results).map_err(|e| format!("{}: {e}", results.display()))?;
-    let mut bench = std::process::Command::new(target.join("release/storage-benches"));
-    succeed(bench.arg(haul).arg(&results))?;
-    say(&std::fs::read_to_string(results.join("local-sync.md")).unwrap_or_default());
-    Ok(())
+    let build = ["build", "--release", "--package", "storage-cli", "--package", "storage-benches"];
+    succeed(cargo(&build).args(["--features", "storage-benches/library"]))?;
+    let quick = words.contains(&"--quick");
+    // Small figures are no results: they only show that everything works.
+    let results = if quick { target().join("bench") } else { root().join("benches/results") };
+    let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let (bench, haul) = (path(target().join("release/storage-benches")), path(target().join("release/haul")));
+    let results = path(results);
+    let command = [&[bench.as_str(), &haul, &results], words].concat();
+    say(&format!("results: {results}\n"));
+    // Works against S3 are called so.
+    let mut names = words.iter().filter(|word| word.starts_with(char::is_alphabetic)).peekable();
+    if names.peek().is_none() || names.any(|name| name.starts_with("s3")) {
+        return servers::serve(&[&["seaweedfs", "--"], command.as_slice()].concat());
+    }
+    succeed(std::process::Command::new(&bench).args(&command[1..])).map(|()| ExitCode::SUCCESS)
 }

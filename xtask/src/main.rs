@@ -23,7 +23,8 @@ cargo xtask COMMAND
   conformance [--backend NAME] the conformance suite of every backend, and docs/capabilities.md from what passed
   serve [NAME...]              the servers of the tests, all or by name of server or backend, until Ctrl-C; prints what
                                to export; with `-- COMMAND ARGS...` runs that beside them and ends with it
-  bench                        haul beside its peers on this machine, into benches/results/
+  bench [NAME...] [--quick]    haul beside its peers on this machine, into benches/results/: all works, or by the beginning of
+                               their names; --quick with small sizes; --rounds, --keys, --deletes take a number
   builds                       crates and seconds that each crate costs alone, into docs/builds.md
   docs                         the API documentation of all crates, warnings denied
   new backend NAME             a new crate storage-NAME that compiles and passes what it declares
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         ["tidy", "--fix"] => tidy::run(true),
         ["conformance"] => conformance::run(None),
         ["conformance", "--backend", name] => conformance::run(Some(name)),
-        ["bench"] => bench::run(),
+        ["bench", words @ ..] => return ended(bench::run(words)),
         ["builds"] => builds::run(),
         ["docs"] => docs::run(),
         ["new", "backend", name] => scaffold::backend(name),

@@ -43,6 +43,14 @@ impl Upload for FaultUpload {
         })
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         let seen = Seen::new(Call::Abort, &self.name);
         Box::pin(async move {

@@ -107,7 +107,8 @@ async fn consumer(c: Context) -> Result<(), Failure> {
     // More than what sockets and buffers take on the way, so that the server has to wait for the consumer.
     let content = pattern(1, 20 << 20);
     rig.calm.write_by(Way::Parts, "a", content.clone(), WriteOptions::new()).await?;
-    let mut reader = rig.faulty.store.reader(&Key::new("a")?, ReadOptions::new()).await?;
+    let one_request = ReadOptions::new().concurrency(1);
+    let mut reader = rig.faulty.store.reader(&Key::new("a")?, one_request).await?;
     let mut seen = reader.try_next().await?.unwrap_or_default().to_vec();
     tokio::time::sleep(SHORT + SHORT / 2).await;
     seen.extend_from_slice(&reader.collect().await?);

@@ -159,6 +159,14 @@ impl Upload for Blocks {
     }
 
     /// The service drops blocks that nobody lists by itself, and has no request that would.
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }

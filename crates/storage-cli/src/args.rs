@@ -36,6 +36,27 @@ pub(crate) struct Global {
     /// An option for the places that are URLs or profiles; `haul backends` tells what there is
     #[arg(long, short, global = true, value_name = "NAME=VALUE", value_parser = parse_secret)]
     pub(crate) option: Vec<Secret>,
+    /// The most bytes a second to and from other machines: 10M, or a timetable such as '08:00,512K 18:30,10M 23:00,off'; SIGUSR2 lifts it and sets it again
+    #[arg(long, global = true, value_name = "RATE")]
+    pub(crate) limit_rate: Option<String>,
+    /// The most requests a second to other machines
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub(crate) limit_requests: Option<u64>,
+    /// How progress is shown: on a terminal as bars
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) progress: ProgressMode,
+}
+
+/// How progress is shown
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// As bars on a terminal, else not at all
+    #[default]
+    Auto,
+    /// As one JSON object a second on stderr, and a last one at the end
+    Json,
+    /// Not at all
+    Off,
 }
 
 #[derive(Debug, Subcommand)]
@@ -295,6 +316,15 @@ pub(crate) struct Writing {
     /// How many objects travel side by side
     #[arg(long, short, default_value_t = 8, value_name = "NUMBER")]
     pub(crate) jobs: usize,
+    /// The size of the parts in which large objects travel; by default what suits the service
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) part_size: Option<u64>,
+    /// How many parts of one large object travel side by side; by default as many as speed it up
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) streams: Option<usize>,
+    /// Begin every object anew: do not go on with large ones of a run that was cut off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
     /// Do not wait until local copies are on stable storage
     #[arg(long)]
     pub(crate) no_fsync: bool,
@@ -462,6 +492,11 @@ fn parse_method(text: &str) -> Result<SignedMethod, String> {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let time = storage_core::Options::new().set("time", text).duration("time");
     time.ok().flatten().ok_or_else(|| format!("`{text}` is no time such as 15m"))
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let size = storage_core::Options::new().set("size", text).size("size").ok().flatten();
+    size.filter(|size| *size > 0).ok_or_else(|| format!("`{text}` is no size such as 64M"))
 }
 
 /// Takes everything: what the parser of the command line refuses it also prints.

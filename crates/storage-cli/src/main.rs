@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return exit::usage(&error),
     };
     let mut output = Output::new(&args.global);
-    if let Err(error) = config::Session::begin(&args.global.option) {
+    if let Err(error) = config::Session::begin(&args.global) {
         return exit::code(Err(error.into()), &mut output);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -58,6 +58,7 @@ async fn until_interrupted(
 ) -> Result<(), Failure> {
     tokio::select! {
         result = command => result,
+        never = config::Session::traffic().keep() => match never {},
         name = signals.first() => Err(Failure::Interrupted(name)),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use storage_core::Error;
 
-use crate::args::Global;
+use crate::args::{Global, ProgressMode};
 use crate::show;
 
 /// Where the program speaks.
@@ -15,6 +15,7 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+    pub(crate) progress: ProgressMode,
     color: bool,
     failed: u64,
 }
@@ -28,6 +29,7 @@ impl Output {
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
+            progress: global.progress,
             color: io::stderr().is_terminal() && !no_color,
             failed: 0,
         }

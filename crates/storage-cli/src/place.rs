@@ -138,6 +138,14 @@ impl Place {
         }
     }
 
+    /// The place as no other is called, however it was written.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Path(path) => real(path).display().to_string(),
+            Self::Url(remote) => remote.identity(),
+        }
+    }
+
     /// The last segment: the name that a copy of it gets.
     pub(crate) fn base_name(&self) -> Result<String> {
         let name = match self {
@@ -169,7 +177,10 @@ impl Place {
     /// Opens the directory at this place.
     pub(crate) async fn open(&self, how: How) -> Result<Store> {
         match self {
-            Self::Path(path) => registry().open_location(local(path)?, how.options()).await,
+            Self::Path(path) => {
+                let opened = registry().open_location(local(path)?, how.options()).await;
+                opened.map(|store| Session::traffic().local(&store))
+            }
             Self::Url(remote) => remote.open().await,
         }
         .map_err(|e| e.with_name(self.shown()))

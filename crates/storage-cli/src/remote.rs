@@ -42,6 +42,11 @@ impl Remote {
         }
     }
 
+    /// The place and the service that has it.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.location, self.options.get("endpoint").unwrap_or_default())
+    }
+
     /// The same store, another path in it.
     pub(crate) fn at(&self, path: impl Into<String>) -> Self {
         let location = Location::new(self.location.scheme(), self.location.authority(), path);
@@ -71,11 +76,13 @@ impl Remote {
     }
 
     pub(crate) async fn open(&self) -> Result<Store> {
-        registry().open_location(self.location.clone(), self.options.clone()).await
+        let store = registry().open_location(self.location.clone(), self.options.clone()).await?;
+        Ok(Session::traffic().remote(&store))
     }
 
     pub(crate) async fn open_object(&self) -> Result<(Store, Key)> {
         let (parent, key) = self.location.clone().split_object()?;
-        Ok((registry().open_location(parent, self.options.clone()).await?, key))
+        let store = registry().open_location(parent, self.options.clone()).await?;
+        Ok((Session::traffic().remote(&store), key))
     }
 }

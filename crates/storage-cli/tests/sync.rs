@@ -491,8 +491,8 @@ fn a_private_directory_is_private_from_the_start() {
     let mut run = sandbox.command(["sync", "-q", "s", "d", "--no-fsync"]).spawn().expect("the program runs");
     let mut seen = std::collections::BTreeSet::new();
     while run.try_wait().expect("it runs").is_none() {
-        if let Ok(found) = sandbox.at("d/private").metadata()
-            && std::fs::read_dir(sandbox.at("d/private")).is_ok_and(|mut d| d.next().is_some())
+        if std::fs::read_dir(sandbox.at("d/private")).is_ok_and(|mut d| d.next().is_some())
+            && let Ok(found) = sandbox.at("d/private").metadata()
         {
             seen.insert(found.mode() & 0o7777);
         }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -23,6 +24,7 @@ use crate::options::{
     StatRequest, WriteRequest,
 };
 use crate::sign::{SignRequest, SignedRequest};
+use crate::transfer::TakenPart;
 
 /// A boxed future: what the methods of object-safe async traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -83,6 +85,20 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
         key: &'a Key,
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>>;
+
+    /// Goes on with an upload that was [kept](Upload::keep) under `name`, maybe by another process, with what it took.
+    /// Answers which of `parts` still stand, proved equal: by the service's own word, or by reading them back. `None` if
+    /// the upload is gone, somebody works on it, or nothing can be taken up here. `request.token` is that of its beginning.
+    ///
+    /// # Errors
+    /// Whatever keeps the question from being answered.
+    fn resume<'a>(
+        &'a self,
+        key: &'a Key,
+        request: &'a WriteRequest,
+        name: &'a str,
+        parts: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>>;
 
     /// Prepares a listing; the first request goes out with the first page.
     fn list(&self, request: ListRequest) -> Box<dyn Lister>;
@@ -196,12 +212,27 @@ pub struct ReadResponse {
     pub range: Range<u64>,
     /// The bytes. An early end is an error where the backend sees it; `Store` counts in any case.
     pub body: ByteStream,
+    /// The object held open, where the backend can.
+    pub handle: Option<Arc<dyn Handle>>,
+}
+
+/// An object that is held open: more of the very version that an answer is of, whatever happens to its key meanwhile.
+pub trait Handle: fmt::Debug + Send + Sync {
+    /// The bytes of `range`, which lies within the object. What keeps them from being had, a change in place among that, is
+    /// an error in the stream.
+    fn read(&self, range: Range<u64>) -> ByteStream;
 }
 
 impl ReadResponse {
     /// An answer.
     pub fn new(metadata: Metadata, range: Range<u64>, body: ByteStream) -> Self {
-        Self { metadata, range, body }
+        Self { metadata, range, body, handle: None }
+    }
+
+    /// The same answer, with the object held open.
+    pub fn with_handle(mut self, handle: Arc<dyn Handle>) -> Self {
+        self.handle = Some(handle);
+        self
     }
 }
 
@@ -237,11 +268,28 @@ pub trait Upload: fmt::Debug + Send + Sync {
     /// The condition's; the object is not published unless the error says that it may have been.
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>>;
 
+    /// From now on what was taken outlives this value and this process, until it is finished or aborted. Gives the name by
+    /// which [`Backend::resume`] finds it, or `None` where nothing can be kept.
+    fn keep(&self) -> Option<String>;
+
+    /// What [`Backend::resume`] needs to know of a part that was taken, such as the name that the service gave it.
+    fn receipt(&self, number: u64) -> String;
+
     /// Drops everything taken. A second call, or one after a failed `finish`, is `Ok`.
     ///
     /// # Errors
     /// Whatever keeps parts from being removed; they are left to [`Backend::cleanup`].
     fn abort(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+/// An upload that goes on.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs)] // what resuming gives is these two
+pub struct Resumed {
+    /// The upload.
+    pub upload: Box<dyn Upload>,
+    /// The numbers of the parts that stand.
+    pub parts: Vec<u64>,
 }
 
 /// One part of an upload.

@@ -22,7 +22,8 @@ mod store;
 mod transfer;
 
 pub use backend::{
-    Backend, BoxFuture, ByteStream, Lister, Page, Part, Payload, ReadResponse, Target, Upload, body,
+    Backend, BoxFuture, ByteStream, Handle, Lister, Page, Part, Payload, ReadResponse, Resumed, Target,
+    Upload, body,
 };
 pub use capabilities::{Capabilities, Durability, Level, Limits};
 pub use checksum::{Algorithm, Checksum, Checksums, Hasher, Hashers};
@@ -46,4 +47,4 @@ pub use retry::{RetryPolicy, Timeouts};
 pub use secret::Secret;
 pub use sign::{SignRequest, SignedMethod, SignedRequest};
 pub use store::{Listing, ReadOutcome, Reader, Store, Transferred, Writer};
-pub use transfer::{Allowed, Budget, Limit, Window};
+pub use transfer::{Allowed, Budget, Journal, Limit, TakenPart, Window};

@@ -6,6 +6,7 @@ use crate::checksum::{Algorithm, Checksum};
 use crate::key::{Key, Prefix};
 use crate::meta::{Attributes, ETag, FileKind, Metadata, UnixAttributes, Version};
 use crate::range::ByteRange;
+use crate::transfer::Journal;
 
 /// Conditions on reading (clause READ-5).
 #[non_exhaustive]
@@ -287,12 +288,31 @@ pub struct TransferOptions {
     pub(crate) owner: bool,
     pub(crate) part_size: Option<u64>,
     pub(crate) concurrency: Option<usize>,
+    pub(crate) resume: Option<(Journal, String)>,
 }
 
 impl TransferOptions {
     /// Replaces whatever stands at the destination, verifies, and leaves the owner to whoever the service makes it.
     pub fn new() -> Self {
-        Self { condition: Condition::None, verify: true, owner: false, part_size: None, concurrency: None }
+        Self {
+            condition: Condition::None,
+            verify: true,
+            owner: false,
+            part_size: None,
+            concurrency: None,
+            resume: None,
+        }
+    }
+
+    /// Writes down what was sent of a large object, so that the same copy goes on from there if it is cut off: after a loss
+    /// of the connection, a signal, or a kill, in the next process. `places` names the two stores, the same each time and
+    /// as no others are named. What cannot be proved to be the same source and the same parts is sent again.
+    ///
+    /// What is cut off stays at the destination until it is taken up again, or until a
+    /// [`cleanup`](crate::Store::cleanup).
+    pub fn resume(mut self, journal: Journal, places: impl Into<String>) -> Self {
+        self.resume = Some((journal, places.into()));
+        self
     }
 
     /// Sets the condition on what stands at the destination.

@@ -11,6 +11,7 @@ use crate::key::{Key, Prefix};
 use crate::location::Location;
 use crate::secret::Secret;
 use crate::store::Store;
+use crate::transfer::Limit;
 
 /// What a backend crate offers to programs: schemes, options and how to open. A `const` in the crate's root.
 #[derive(Clone, Copy)]
@@ -22,7 +23,7 @@ pub struct Provider {
     pub description: &'static str,
     /// The URL schemes it answers to, the preferred one first.
     pub schemes: &'static [&'static str],
-    /// The options it takes.
+    /// The options it takes, besides those that [every store](Provider::COMMON) takes.
     pub options: &'static [OptionSpec],
     /// Opens the directory at a location. The options hold only names of `options`.
     pub open: fn(Location, Options) -> BoxFuture<'static, Result<Opened>>,
@@ -34,6 +35,27 @@ impl fmt::Debug for Provider {
             .field("name", &self.name)
             .field("schemes", &self.schemes)
             .finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// What every store takes besides the options of its provider: limits of its own.
+    pub const COMMON: [OptionSpec; 2] = [
+        OptionSpec {
+            name: "limit_rate",
+            help: "the most bytes a second in and out, such as 10M; default none",
+            secret: false,
+        },
+        OptionSpec {
+            name: "limit_requests",
+            help: "the most requests a second; default none",
+            secret: false,
+        },
+    ];
+
+    /// All options that a store of this provider takes.
+    pub fn all_options(&self) -> impl Iterator<Item = &OptionSpec> {
+        self.options.iter().chain(&Self::COMMON)
     }
 }
 
@@ -144,12 +166,27 @@ impl Options {
         parse(text).map(Some).ok_or_else(wrong)
     }
 
+    /// Takes the limit out that a store of any kind may have.
+    fn take_limit(&mut self) -> Result<Option<Limit>> {
+        let (bytes, requests) = (self.size("limit_rate")?, self.number("limit_requests")?);
+        for common in Provider::COMMON {
+            self.0.remove(common.name);
+        }
+        if bytes.is_none() && requests.is_none() {
+            return Ok(None);
+        }
+        let limit = Limit::new();
+        limit.set_bytes_per_second(bytes);
+        limit.set_requests_per_second(requests);
+        Ok(Some(limit))
+    }
+
     fn check(&self, provider: &Provider) -> Result<()> {
-        let Some(wrong) = self.0.keys().find(|k| !provider.options.iter().any(|o| o.name == k.as_str()))
+        let Some(wrong) = self.0.keys().find(|k| !provider.all_options().any(|o| o.name == k.as_str()))
         else {
             return Ok(());
         };
-        let names = provider.options.iter().map(|o| o.name);
+        let names = provider.all_options().map(|o| o.name);
         Err(Error::new(
             ErrorKind::InvalidConfig,
             format!("`{}` has no option `{wrong}`{}", provider.name, suggest(wrong, names)),
@@ -256,12 +293,17 @@ impl Registry {
     ///
     /// # Errors
     /// As [`open`](Registry::open).
-    pub async fn open_location(&self, location: Location, options: Options) -> Result<Store> {
+    pub async fn open_location(&self, location: Location, mut options: Options) -> Result<Store> {
         let provider = self.provider(location.scheme())?;
         options.check(provider).map_err(|e| e.with_operation(Operation::Open))?;
+        let limit = options.take_limit().map_err(|e| e.with_operation(Operation::Open))?;
         let opened =
             (provider.open)(location, options).await.map_err(|e| e.with_operation(Operation::Open))?;
-        Store::from_arc(opened.backend).scoped(&opened.prefix)
+        let store = Store::from_arc(opened.backend).scoped(&opened.prefix)?;
+        Ok(match limit {
+            Some(limit) => store.with_limit(limit),
+            None => store,
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, FileKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload,
-    Prefix, ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload,
-    WriteRequest,
+    Prefix, ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart,
+    Target, Upload, WriteRequest,
 };
 
 use crate::blocking::Cancel;
@@ -81,6 +81,7 @@ impl Backend for Fs {
         can.hierarchical = true;
         can.verified_writes = true;
         can.cleanup = true;
+        can.limits.range_preferred = 4 << 20;
         can.limits.write_max = 8 << 20;
         can.limits.part_preferred = 1 << 20;
         can.limits.part_max = 1 << 30;
@@ -120,6 +121,17 @@ impl Backend for Fs {
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         let (key, request) = (key.clone(), request.clone());
         self.run(move |root, _| Ok(Box::new(FsUpload::start(root, key, request)?) as Box<dyn Upload>))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        key: &'a Key,
+        request: &'a WriteRequest,
+        name: &'a str,
+        parts: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        let (key, request, name, parts) = (key.clone(), request.clone(), name.to_owned(), parts.to_vec());
+        self.run(move |root, cancel| crate::upload::resume(root, key, request, &name, &parts, cancel))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

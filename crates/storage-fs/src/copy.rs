@@ -80,8 +80,7 @@ pub(crate) fn copy(
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
-                let message = "the source changed while it was copied";
-                return Err(Error::new(ErrorKind::PreconditionFailed, message));
+                return Err(crate::read::changed());
             }
             crate::read::refuse_content_without_size(&file, &stat)?;
             staged.finish(to.root, place, metadata.size, &write, cancel)

@@ -1,5 +1,6 @@
 //! Reading: one open file is one version, checked for changes in place when its last byte is read (clause READ-1).
 
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use rustix::fs::{AtFlags, FileType, OFlags, Stat, fstat};
 use rustix::io::Errno;
 use storage_core::{
-    ByteStream, Error, ErrorKind, Key, KeyPath, Metadata, ReadRequest, ReadResponse, Result, body,
+    ByteStream, Error, ErrorKind, Handle, Key, KeyPath, Metadata, ReadRequest, ReadResponse, Result, body,
 };
 
 use crate::attributes;
@@ -104,10 +105,30 @@ pub(crate) fn open(root: &Root, key: &Key, request: &ReadRequest) -> Result<Read
             Ok(ReadResponse::new(metadata, range, body([wanted])))
         }
         Found::File { file, stat } => {
-            let mut rest = Rest { file: Arc::new(file), stat, position: range.start, end: range.end };
+            let open = Open { file: Arc::new(file), stat };
+            let mut rest = open.rest(range.clone());
             let first = rest.step();
-            Ok(ReadResponse::new(metadata, range, rest.stream(first)))
+            Ok(ReadResponse::new(metadata, range, rest.stream(Some(first))).with_handle(Arc::new(open)))
         }
+    }
+}
+
+/// An open file: replaced or renamed, it is still what it was.
+#[derive(Debug)]
+struct Open {
+    file: Arc<OwnedFd>,
+    stat: Stat,
+}
+
+impl Open {
+    fn rest(&self, range: Range<u64>) -> Rest {
+        Rest { file: self.file.clone(), stat: self.stat, position: range.start, end: range.end }
+    }
+}
+
+impl Handle for Open {
+    fn read(&self, range: Range<u64>) -> ByteStream {
+        self.rest(range).stream(None)
     }
 }
 
@@ -144,8 +165,9 @@ impl Rest {
         Ok(chunk.into())
     }
 
-    fn stream(self, first: Result<Bytes>) -> ByteStream {
-        let start = (self, Some(first));
+    /// What is left, after what was read already.
+    fn stream(self, first: Option<Result<Bytes>>) -> ByteStream {
+        let start = (self, first);
         Box::pin(futures_util::stream::try_unfold(start, |(mut rest, first)| async move {
             if let Some(first) = first {
                 return first.map(|chunk| Some((chunk, (rest, None))));
@@ -174,6 +196,6 @@ pub(crate) fn refuse_content_without_size(file: &OwnedFd, stat: &Stat) -> Result
     Ok(())
 }
 
-fn changed() -> Error {
+pub(crate) fn changed() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the file changed while it was read")
 }

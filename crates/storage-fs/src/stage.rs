@@ -1,13 +1,17 @@
 //! Unfinished writes: a file with a reserved name beside its destination, removed unless it is published.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
-use storage_core::{Error, ErrorKind, KeyPath, Metadata, Payload, Result, WriteRequest, staged_name};
+use storage_core::{
+    Algorithm, Checksum, Error, ErrorKind, KeyPath, Metadata, Payload, Result, WriteRequest, is_staged_name,
+    staged_name,
+};
 
 use crate::attributes;
 use crate::blocking::Cancel;
@@ -20,6 +24,12 @@ use crate::stat;
 
 /// Bytes read back in one step: they are still in the processor's cache then.
 const COMPARE: usize = 256 << 10;
+
+thread_local! {
+    /// What reads back, on each thread that writes: memory that was used a moment ago is faster than new one.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Runs of zeros this long and so aligned become holes.
 const HOLE: usize = 64 << 10;
 
@@ -34,9 +44,13 @@ pub(crate) struct Staged {
     sparse: bool,
     /// What is written is read back at once.
     verify: bool,
+    /// The kernel lets one at a time write to a file, and those that wait for it spin.
+    writing: Mutex<()>,
     /// A local write that failed stays failed (clause WRITE-9).
     failed: AtomicBool,
     gone: AtomicBool,
+    /// It is to outlive this.
+    kept: AtomicBool,
     /// What finishing gave: asked again after a lost answer, it gives the same.
     published: OnceLock<Metadata>,
 }
@@ -67,10 +81,79 @@ impl Staged {
             inherited,
             sparse: root.config.sparse,
             verify,
+            writing: Mutex::new(()),
             failed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
             published: OnceLock::new(),
         })
+    }
+
+    /// The staged file of this name in the directory of `place`, if it is one and nobody writes to it.
+    pub(crate) fn adopt(root: &Root, place: KeyPath<'_>, name: &str, verify: bool) -> Result<Option<Self>> {
+        if name.contains('/') || !is_staged_name(name.as_bytes()) {
+            return Ok(None);
+        }
+        let directory = match root.parent(place) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(errno) => return Err(from_errno(errno, "open the directory")),
+        };
+        let inherited = inherited(root, &directory, place)?;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&directory, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ISDIR) => return Ok(None),
+            Err(errno) => return Err(from_errno(errno, "open the staged file")),
+        };
+        let is_alone = lock::try_alone(&file);
+        let stat = fstat(&file).map_err(doing("stat the staged file"))?;
+        // With a second name it would not be ours alone to write to.
+        if !is_alone || stat.st_nlink != 1 || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            file: file.into(),
+            directory,
+            name: name.to_owned(),
+            inherited,
+            sparse: root.config.sparse,
+            verify,
+            writing: Mutex::new(()),
+            failed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
+            published: OnceLock::new(),
+        }))
+    }
+
+    /// Leaves the file when this goes, for whoever adopts it. Gives its name.
+    pub(crate) fn keep(&self) -> String {
+        self.kept.store(true, Ordering::Relaxed);
+        self.name.clone()
+    }
+
+    /// The CRC-64/NVME of what stands in the file, if that much stands there.
+    pub(crate) fn digest(&self, offset: u64, length: u64) -> Result<Option<Checksum>> {
+        let mut hasher = Algorithm::Crc64Nvme.hasher();
+        let mut buffer = vec![0; COMPARE];
+        let mut done = 0;
+        while done < length {
+            let wanted = buffer.len().min(usize::try_from(length - done).unwrap_or(COMPARE));
+            match self.file.read_at(&mut buffer[..wanted], offset + done) {
+                Ok(0) => return Ok(None),
+                Ok(read) => {
+                    hasher.update(&buffer[..read]);
+                    done += read as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                    return Err(from_errno(errno, "read the staged file back"));
+                }
+            }
+        }
+        Ok(Some(hasher.finish()))
     }
 
     /// Writes `body` at `offset`.
@@ -84,7 +167,9 @@ impl Staged {
 
     /// Writes `data` at `offset`.
     pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<()> {
+        let alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.keep_failure(self.write_chunk(data, offset))?;
+        drop(alone);
         if self.verify {
             self.keep_failure(self.compare(data, offset))?;
         }
@@ -93,7 +178,13 @@ impl Staged {
 
     /// Holds what stands in the file against what was to be there.
     fn compare(&self, data: &[u8], offset: u64) -> Result<()> {
-        let mut buffer = vec![0; data.len().min(COMPARE)];
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(buffer.len().max(data.len().min(COMPARE)), 0);
+            self.compare_with(buffer, data, offset)
+        })
+    }
+
+    fn compare_with(&self, buffer: &mut [u8], data: &[u8], offset: u64) -> Result<()> {
         let mut at = offset;
         for piece in data.chunks(COMPARE) {
             let found = &mut buffer[..piece.len()];
@@ -243,8 +334,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // What cannot be removed now is found by a clean-up.
-        let _ = self.remove();
+        if !self.kept.load(Ordering::Relaxed) {
+            // What cannot be removed now is found by a clean-up.
+            let _ = self.remove();
+        }
     }
 }
 

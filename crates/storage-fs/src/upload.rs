@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use storage_core::{
-    BoxFuture, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Part, Result, Upload, WriteRequest,
+    BoxFuture, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Part, Result, Resumed, TakenPart, Upload,
+    WriteRequest,
 };
 
-use crate::blocking;
+use crate::blocking::{self, Cancel};
 use crate::root::Root;
 use crate::stage::Staged;
 
@@ -29,6 +30,29 @@ impl FsUpload {
     }
 }
 
+/// Goes on with the staged file of another process, if nobody else does. A part stands if it reads back as it was written.
+pub(crate) fn resume(
+    root: Arc<Root>,
+    key: Key,
+    request: WriteRequest,
+    name: &str,
+    parts: &[TakenPart],
+    cancel: &Cancel,
+) -> Result<Option<Resumed>> {
+    let Some(staged) = Staged::adopt(&root, KeyPath::of(&key)?, name, request.verify)? else {
+        return Ok(None);
+    };
+    let mut standing = Vec::new();
+    for part in parts {
+        cancel.check()?;
+        if staged.digest(part.offset, part.length)? == Some(part.checksum) {
+            standing.push(part.number);
+        }
+    }
+    let upload = FsUpload { root, key, request: Arc::new(request), staged: Arc::new(staged) };
+    Ok(Some(Resumed { upload: Box::new(upload), parts: standing }))
+}
+
 impl Upload for FsUpload {
     fn part(&self, part: Part) -> BoxFuture<'_, Result<()>> {
         let staged = self.staged.clone();
@@ -41,6 +65,14 @@ impl Upload for FsUpload {
         Box::pin(blocking::run(move |cancel| {
             staged.finish(&root, KeyPath::of(&key)?, size, &request, cancel)
         }))
+    }
+
+    fn keep(&self) -> Option<String> {
+        Some(self.staged.keep())
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {

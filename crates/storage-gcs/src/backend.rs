@@ -10,7 +10,8 @@ use http::HeaderMap;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
+    WriteRequest,
 };
 
 use crate::client::{Service, customer_headers};
@@ -169,6 +170,16 @@ impl Backend for Gcs {
             Uploads::Resumable => Box::pin(resumable::start(&self.0, key, request)),
             Uploads::Compose => Box::pin(std::future::ready(compose::start(&self.0, key, request))),
         }
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

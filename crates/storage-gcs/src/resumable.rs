@@ -262,6 +262,14 @@ impl Upload for Session {
         Box::pin(self.publish(size))
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.give_up())
     }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix,
-    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
-    body,
+    ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target,
+    Upload, WriteRequest, body,
 };
 
 use crate::list::MemoryLister;
@@ -133,6 +133,16 @@ impl Backend for Memory {
             request: request.clone(),
             parts: Mutex::new(BTreeMap::new()),
         })))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

@@ -47,6 +47,14 @@ impl Upload for MemoryUpload {
         Box::pin(async move { self.publish(size) })
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         self.parts().clear();
         Box::pin(std::future::ready(Ok(())))

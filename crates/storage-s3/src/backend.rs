@@ -11,7 +11,8 @@ use aws_sdk_s3::Client;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
+    WriteRequest,
 };
 
 use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
@@ -38,8 +39,8 @@ pub(crate) struct Bucket {
     pub(crate) conditions: Conditions,
     /// Whether every object travels with its CRC-64/NVME.
     pub(crate) checksums: bool,
-    /// Whether requests travel encrypted, so that signing their bodies adds nothing.
-    pub(crate) is_tls: bool,
+    /// Whether the signature of a request covers its body.
+    pub(crate) signs_bodies: bool,
     /// Set once the service has said that it deletes one key at a time.
     pub(crate) single_deletes: AtomicBool,
     /// Uploads of this process that still go on.
@@ -64,7 +65,8 @@ impl S3 {
             name: config.bucket.clone(),
             conditions: config.conditions.unwrap_or(default),
             checksums,
-            is_tls: service.is_tls,
+            // Where requests travel encrypted, that adds nothing.
+            signs_bodies: config.sign_bodies.unwrap_or(!service.is_tls),
             config,
             single_deletes: AtomicBool::new(false),
             uploads: Mutex::default(),
@@ -175,6 +177,16 @@ impl Backend for S3 {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         Box::pin(upload::start(&self.0, key, request))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        key: &'a Key,
+        request: &'a WriteRequest,
+        name: &'a str,
+        parts: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(upload::resume(&self.0, key, request, name, parts))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

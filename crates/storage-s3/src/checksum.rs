@@ -16,6 +16,12 @@ impl Crc64 {
         Self(digest.finalize())
     }
 
+    /// The same as `Store` has it, if it is one.
+    pub(crate) fn of_checksum(checksum: &Checksum) -> Option<Self> {
+        let bytes = checksum.as_bytes().try_into().ok().map(u64::from_be_bytes);
+        bytes.filter(|_| checksum.algorithm() == Algorithm::Crc64Nvme).map(Self)
+    }
+
     /// The checksum of what this one is of, followed by what `next` is of, `len` bytes long.
     pub(crate) fn then(self, next: Self, len: u64) -> Self {
         Self(crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, self.0, next.0, len))

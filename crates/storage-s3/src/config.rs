@@ -101,6 +101,7 @@ pub struct Config {
     pub(crate) versions: bool,
     pub(crate) conditions: Option<Conditions>,
     pub(crate) checksums: ChecksumMode,
+    pub(crate) sign_bodies: Option<bool>,
     pub(crate) sorted: bool,
     pub(crate) part_size: u64,
     pub(crate) storage_class: Option<String>,
@@ -133,6 +134,7 @@ impl Config {
             versions: false,
             conditions: None,
             checksums: ChecksumMode::default(),
+            sign_bodies: None,
             sorted: true,
             part_size: 8 << 20,
             storage_class: None,
@@ -196,6 +198,13 @@ impl Config {
         self
     }
 
+    /// Sets whether the signature of a request covers its body, which costs a SHA-256 of every byte. By default where it
+    /// travels unencrypted, so that nobody on the way can change it unnoticed.
+    pub fn sign_bodies(mut self, sign: bool) -> Self {
+        self.sign_bodies = Some(sign);
+        self
+    }
+
     /// Says whether the service lists in ascending byte order, as the protocol asks. Some do not.
     pub fn sorted(mut self, sorted: bool) -> Self {
         self.sorted = sorted;
@@ -253,6 +262,8 @@ impl Config {
             ("off", ChecksumMode::Off),
         ];
         config.checksums = options.choice("checksums", &modes, ChecksumMode::Auto)?;
+        config.sign_bodies =
+            options.get("sign_bodies").map(|_| options.flag("sign_bodies", true)).transpose()?;
         config.sorted = options.flag("sorted", true)?;
         config.part_size = options.size("part_size")?.unwrap_or(config.part_size);
         config.storage_class = text("storage_class");

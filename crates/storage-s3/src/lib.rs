@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+mod body;
 mod checksum;
 mod cleanup;
 mod client;
@@ -47,6 +48,10 @@ pub const PROVIDER: Provider = Provider {
             "conditions",
             "conditions that the service keeps: all, none, or a list of create, replace, delete; default: all on \
              AWS, none elsewhere, see `haul doctor`",
+        ),
+        option(
+            "sign_bodies",
+            "whether signatures cover bodies, true or false; by default over http, not over https",
         ),
         option("checksums", "auto (crc64nvme on AWS, else off), crc64nvme, or off; default auto"),
         option("sorted", "false: the service lists in an order of its own; default true"),

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use storage_core::{
-    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, StatRequest, Upload,
-    WriteRequest,
+    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Resumed, StatRequest,
+    TakenPart, Upload, WriteRequest,
 };
 
 use crate::backend::{Bucket, Ongoing};
+use crate::body::pieces;
 use crate::checksum::{self, Crc64};
 use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
@@ -58,6 +59,79 @@ pub(crate) async fn start(
         request: request.clone(),
         parts: Mutex::default(),
     }))
+}
+
+/// Goes on with an upload that the service still has. A part stands if the service has it under the same ETag, with the
+/// same length and, where it tells one, the same checksum.
+pub(crate) async fn resume(
+    bucket: &Arc<Bucket>,
+    key: &Key,
+    request: &WriteRequest,
+    id: &str,
+    parts: &[TakenPart],
+) -> Result<Option<Resumed>> {
+    let Some(there) = list_parts(bucket, key, id).await? else { return Ok(None) };
+    let mut taken = BTreeMap::new();
+    for part in parts {
+        let Some(found) = there.get(&part.number) else { continue };
+        let crc = Crc64::of_checksum(&part.checksum);
+        let told = found.crc.as_deref();
+        let same_crc = told.is_none_or(|told| crc.is_some_and(|crc| crc.to_base64() == told));
+        if found.etag == part.receipt && found.len == part.length && same_crc {
+            let crc = crc.filter(|_| bucket.checksums);
+            taken.insert(part.number, Taken { etag: found.etag.clone(), len: found.len, crc });
+        }
+    }
+    let upload = S3Upload {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        ongoing: Mutex::new(Some(Ongoing::new(bucket, id))),
+        id: id.to_owned(),
+        request: request.clone(),
+        parts: Mutex::new(taken),
+    };
+    let parts = upload.taken().into_keys().collect();
+    Ok(Some(Resumed { upload: Box::new(upload), parts }))
+}
+
+/// A part as the service tells of it.
+struct Told {
+    etag: String,
+    len: u64,
+    crc: Option<String>,
+}
+
+/// What the service has of an upload, unless that is gone.
+async fn list_parts(bucket: &Bucket, key: &Key, id: &str) -> Result<Option<BTreeMap<u64, Told>>> {
+    let mut there = BTreeMap::new();
+    let mut after: Option<String> = None;
+    loop {
+        let list = bucket.client.list_parts().bucket(&bucket.name).key(key.as_str()).upload_id(id);
+        let mut list = list.set_part_number_marker(after.take());
+        if let Encryption::Customer(secret) = &bucket.config.encryption {
+            let key = customer_key(secret);
+            list =
+                list.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
+        }
+        let page = match list.send().await.map_err(error) {
+            Ok(page) => page,
+            Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(failed) => return Err(failed),
+        };
+        for part in page.parts() {
+            let number = part.part_number().and_then(|n| u64::try_from(n).ok()?.checked_sub(1));
+            let len = part.size().and_then(|size| u64::try_from(size).ok());
+            if let (Some(number), Some(etag), Some(len)) = (number, part.e_tag(), len) {
+                let crc = part.checksum_crc64_nvme().map(str::to_owned);
+                there.insert(number, Told { etag: etag.to_owned(), len, crc });
+            }
+        }
+        let more = page.is_truncated().unwrap_or(false);
+        after = page.next_part_number_marker().map(str::to_owned).filter(|_| more);
+        if after.is_none() {
+            return Ok(Some(there));
+        }
+    }
 }
 
 impl S3Upload {
@@ -146,6 +220,14 @@ impl Upload for S3Upload {
         Box::pin(self.publish(size))
     }
 
+    fn keep(&self) -> Option<String> {
+        Some(self.id.clone())
+    }
+
+    fn receipt(&self, number: u64) -> String {
+        self.taken().remove(&number).map_or_else(String::new, |part| part.etag)
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             abort(&self.bucket, self.key.as_str(), &self.id).await?;
@@ -177,9 +259,11 @@ async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<T
         upload =
             upload.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
     }
-    let upload = upload.body(ByteStream::from(part.body.into_bytes())).customize();
-    let sent =
-        if bucket.is_tls { upload.disable_payload_signing().send().await } else { upload.send().await };
+    let sent = if bucket.signs_bodies {
+        upload.body(ByteStream::from(part.body.into_bytes())).send().await
+    } else {
+        upload.body(pieces(&part.body)).customize().disable_payload_signing().send().await
+    };
     let answer = sent.map_err(error)?;
     let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
     checksum::verify(crc, answer.checksum_crc64_nvme())?;

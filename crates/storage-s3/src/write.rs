@@ -11,6 +11,7 @@ use storage_core::{
 };
 
 use crate::backend::Bucket;
+use crate::body::pieces;
 use crate::checksum::{self, Crc64};
 use crate::error::{NO_BUCKET, error, not_from_service, status};
 use crate::metadata::{etag, version};
@@ -77,8 +78,11 @@ pub(crate) async fn write(
         .set_if_match(if_match);
     let crc = bucket.checksums.then(|| Crc64::of(&body));
     put = put.set_checksum_crc64_nvme(crc.map(Crc64::to_base64));
-    let put = put.body(ByteStream::from(body.into_bytes())).customize();
-    let sent = if bucket.is_tls { put.disable_payload_signing().send().await } else { put.send().await };
+    let sent = if bucket.signs_bodies {
+        put.body(ByteStream::from(body.into_bytes())).send().await
+    } else {
+        put.body(pieces(&body)).customize().disable_payload_signing().send().await
+    };
     let answer = sent.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
     let Some(told) = answer.e_tag() else { return Err(not_from_service()) };
     checksum::verify(crc, answer.checksum_crc64_nvme())?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use storage_core::{
     Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, ErrorKind, Key, KeyPath, Level, ListRequest, Lister, Metadata, Payload,
-    Prefix, ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload,
-    WriteRequest,
+    Prefix, ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart,
+    Target, Upload, WriteRequest,
 };
 
 use crate::attributes::{is_directory, is_link};
@@ -140,6 +140,16 @@ impl Backend for Sftp {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         Box::pin(SftpUpload::start(&self.0, key, request))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

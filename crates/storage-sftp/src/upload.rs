@@ -35,6 +35,14 @@ impl Upload for SftpUpload {
         Box::pin(self.staged.publish(&self.request, size))
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.staged.discard())
     }

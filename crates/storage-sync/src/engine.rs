@@ -35,7 +35,6 @@ pub async fn sync(
     observe: impl FnMut(SyncEvent<'_>) + Send,
 ) -> Result<SyncSummary> {
     let mut run = Run::new(source, destination, options, observe);
-    run.clean().await?;
     run.merge().await?;
     run.settle().await;
     if run.may_delete() {
@@ -47,6 +46,7 @@ pub async fn sync(
     } else {
         run.summary.deletions_skipped = run.deletions.len() as u64 + run.late.len() as u64;
     }
+    run.clean().await?;
     run.finish_directories().await;
     Ok(run.summary)
 }
@@ -122,9 +122,9 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
         }
     }
 
-    /// Removes what killed runs left behind.
+    /// Removes what killed runs left behind, once nothing is left that could be taken up again.
     async fn clean(&mut self) -> Result<()> {
-        if !self.options.dry_run {
+        if !self.options.dry_run && self.summary.failed == 0 {
             self.summary.cleaned = self.destination.cleanup(&Prefix::root()).await?.removed;
         }
         Ok(())
@@ -225,6 +225,7 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
             return self.done(job, Ok(done));
         }
         self.touch(source.key.as_str());
+        (self.observe)(SyncEvent::Copying { name: job.key.as_str(), size: source.metadata.size });
         if self.together > 1 && source.metadata.size <= SMALL {
             self.batch.push(job);
             if self.batch.len() >= self.together {
@@ -465,7 +466,9 @@ impl<F: FnMut(SyncEvent<'_>) + Send> Run<F> {
 
     async fn finish_directories(&mut self) {
         for (prefix, change, reason) in std::mem::take(&mut self.directories).into_iter().rev() {
-            let needed = reason != Reason::Content || self.touched.contains(prefix.as_str());
+            // What was cleaned up may have been anywhere.
+            let content = self.touched.contains(prefix.as_str()) || self.summary.cleaned > 0;
+            let needed = reason != Reason::Content || content;
             if change == Change::new() || !needed {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! How to sync.
 
-use storage_core::TransferOptions;
+use storage_core::{Journal, TransferOptions};
 
 /// When two objects count as equal.
 #[non_exhaustive]
@@ -93,6 +93,19 @@ impl SyncOptions {
     /// Sets the size in bytes of the parts in which large objects travel, within the destination's limits.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.transfer = self.transfer.part_size(bytes);
+        self
+    }
+
+    /// Sets how many parts of one large object travel side by side. By default as many as the stores find worth it.
+    pub fn streams(mut self, parts: usize) -> Self {
+        self.transfer = self.transfer.concurrency(parts);
+        self
+    }
+
+    /// Writes down what was sent of large objects, so that the next run goes on from there;
+    /// see [`TransferOptions::resume`].
+    pub fn resume(mut self, journal: Journal, places: impl Into<String>) -> Self {
+        self.transfer = self.transfer.resume(journal, places);
         self
     }
 

@@ -6,6 +6,14 @@ use storage_core::Error;
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum SyncEvent<'a> {
+    /// An object is about to be copied, now or when its turn comes.
+    #[non_exhaustive]
+    Copying {
+        /// Its key.
+        name: &'a str,
+        /// Its size in bytes.
+        size: u64,
+    },
     /// An object was copied and verified.
     #[non_exhaustive]
     Copied {

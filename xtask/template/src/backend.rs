@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, body, SignRequest, SignedRequest};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, StatRequest, TakenPart, Target, Upload, WriteRequest, body, SignRequest, SignedRequest};
 
 use crate::list::TemplateLister;
 use crate::upload::TemplateUpload;
@@ -91,6 +91,16 @@ impl Backend for Template {
         Box::pin(async move {
             Ok(Box::new(TemplateUpload::new(self.clone(), key.clone())) as Box<dyn Upload>)
         })
+    }
+
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

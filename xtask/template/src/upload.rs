@@ -43,6 +43,14 @@ impl Upload for TemplateUpload {
         })
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             self.parts().clear();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, StatRequest, Target, Upload, WriteRequest, SignRequest, SignedRequest};
+use storage_core::{Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget, DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, StatRequest, TakenPart, Target, Upload, WriteRequest, SignRequest, SignedRequest};
 
 use crate::file::{File, blocking};
 use crate::list::RedbLister;
@@ -105,6 +105,16 @@ impl Backend for Redb {
         })
     }
 
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {
         Box::new(RedbLister::new(self.file.clone(), request))
     }
@@ -141,7 +151,9 @@ impl Backend for Redb {
                 same_etag(Some(&record), request.source_if_match.as_ref())?;
                 tables.check(to.as_str(), &request.condition)?;
                 record.content = tables.duplicate(record.content)?;
-                record.metadata.modified = Some(SystemTime::now());
+                if !request.preserve {
+                    record.metadata.modified = Some(SystemTime::now());
+                }
                 record.metadata.token = None;
                 record.metadata.attributes = request.attributes.unwrap_or(record.metadata.attributes);
                 let record = record.with_etag();

@@ -81,6 +81,14 @@ impl Upload for RedbUpload {
         })
     }
 
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
+    }
+
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let content = self.alive.content;

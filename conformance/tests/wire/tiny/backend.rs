@@ -6,7 +6,8 @@ use bytes::Bytes;
 use storage_core::{
     Backend, BoxFuture, ByteRange, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, ETag, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Part, Payload, Prefix,
-    ReadRequest, ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Target, Upload, WriteRequest,
+    ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target,
+    Upload, WriteRequest,
 };
 
 use super::client::{Answer, Client};
@@ -183,6 +184,16 @@ impl Backend for Tiny {
         })
     }
 
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {
         Box::new(TinyLister::new(self.clone(), &request))
     }
@@ -279,6 +290,14 @@ impl Upload for TinyUpload {
             let sent = self.tiny.make("POST", &target, token(&self.request), condition, Bytes::new()).await?;
             made(sent, size, Some(&self.request.token)).await
         })
+    }
+
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {

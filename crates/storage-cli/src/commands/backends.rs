@@ -22,6 +22,12 @@ pub(crate) async fn backends(output: &mut Output) -> Result<(), Failure> {
             print(provider, capabilities.as_ref(), at > 0, output)?;
         }
     }
+    if !output.json {
+        output.line("\nall but places of this machine")?;
+        for option in Provider::COMMON {
+            output.line(&format!("    -o {:<18}  {}", option.name, option.help))?;
+        }
+    }
     Ok(())
 }
 
@@ -82,8 +88,7 @@ fn as_json(provider: &Provider, can: Option<&Capabilities>) -> serde_json::Value
         .map(|(name, level)| (name.replace(' ', "_"), level.into()))
         .collect();
     let options: Vec<_> = provider
-        .options
-        .iter()
+        .all_options()
         .map(|o| json!({ "name": o.name, "help": o.help, "secret": o.secret }))
         .collect();
     json!({

@@ -266,14 +266,14 @@ async fn ask(profile: &mut Profile) -> Result<()> {
         let name = question("option", false).await?;
         match name.as_str() {
             "" => return Ok(()),
-            "?" => provider.options.iter().for_each(|o| tell(&format!("  {:<18} {}", o.name, o.help))),
-            name => match provider.options.iter().find(|o| o.name == name) {
+            "?" => provider.all_options().for_each(|o| tell(&format!("  {:<18} {}", o.name, o.help))),
+            name => match provider.all_options().find(|o| o.name == name) {
                 Some(option) => {
                     let value = question(name, option.secret).await?;
                     set(profile, name, &value);
                 }
                 None => {
-                    let hint = storage_core::suggest(name, provider.options.iter().map(|o| o.name));
+                    let hint = storage_core::suggest(name, provider.all_options().map(|o| o.name));
                     tell(&format!("there is no `{name}`{hint}"));
                 }
             },

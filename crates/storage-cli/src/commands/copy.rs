@@ -1,5 +1,6 @@
 //! `haul cp` and `haul mv`
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -8,6 +9,8 @@ use storage_sync::{SyncEvent, SyncOptions, SyncSummary, copy_object};
 
 use crate::args::{Cp, Links, Mv, Verify, Writing};
 use crate::commands::remove::remove_tree;
+use crate::commands::wildcard::Matches;
+use crate::config::Session;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{Found, How, Place, Top};
@@ -18,8 +21,21 @@ pub(crate) async fn cp(args: Cp, output: &mut Output) -> Result<(), Failure> {
     let (sources, target) = Targets::of(&args.places).await?;
     let meter = Meter::new(output, "copying");
     let mut total = SyncSummary::default();
-    for source in &sources {
-        let copied = cp_one(source, &target, &args, &meter, output).await;
+    let mut taken = HashSet::new();
+    for (text, source) in args.places.iter().zip(&sources) {
+        let copied = match Matches::of(text, How::links(args.links)).await {
+            Ok(Some(matches)) => target.for_several().map(|into| (matches, into)).map_err(Some),
+            Ok(None) => Err(None),
+            Err(error) => Err(Some(error)),
+        };
+        let copied = match copied {
+            Ok((matches, into)) => matches.copy_into(into, &args, &meter, output).await,
+            Err(Some(error)) => Err(error),
+            Err(None) => match target.once(source, &mut taken) {
+                Ok(()) => cp_one(source, &target, &args, &meter, output).await,
+                Err(error) => Err(error),
+            },
+        };
         match copied {
             Ok(summary) => {
                 total.copied += summary.copied;
@@ -45,15 +61,19 @@ async fn cp_one(
     let how = How { links: args.links, ..How::default() };
     let destination = target.for_source(source)?;
     match source.find(how, Top::Follow).await? {
-        Found::Object(from, key, _) => {
+        Found::Object(from, key, metadata) => {
             let (to, name) = destination.open_object(writing(&args.writing, args.links)).await?;
             if is_same(source, &destination) {
                 let message = "source and destination are the same object";
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
             let to = meter.watch(&to, Operation::Write);
-            let copied = copy_object(&from, &key, &to, &name, &options(&args.writing)).await?;
-            meter.copied();
+            meter.planned(name.as_str(), metadata.size);
+            let options = resuming(options(&args.writing), &args.writing, source, &destination);
+            let copied = copy_object(&from, &key, &to, &name, &options).await;
+            meter.over(name.as_str());
+            let copied = copied?;
+            meter.copied(name.as_str());
             told(output, meter, "copied", &source.shown());
             let mut summary = SyncSummary::default();
             (summary.copied, summary.copied_bytes) = (1, copied.size);
@@ -70,7 +90,8 @@ async fn cp_one(
                 return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
             }
             let (to, _) = destination.open_or_make(source, writing(&args.writing, args.links)).await?;
-            let summary = copy_tree(&from, &to, args.links, options(&args.writing), meter, output).await?;
+            let options = resuming(options(&args.writing), &args.writing, source, &destination);
+            let summary = copy_tree(&from, &to, args.links, options, meter, output).await?;
             destination.become_like(source, keeps_owner(&args.writing))?;
             Ok(summary)
         }
@@ -90,12 +111,16 @@ async fn copy_tree(
     let summary = storage_sync::sync(from, &to, options, |event| {
         links.see(&event);
         match event {
+            SyncEvent::Copying { name, size, .. } => meter.planned(name, size),
             SyncEvent::Copied { name, .. } => {
-                meter.copied();
+                meter.copied(name);
                 told(output, meter, "copied", name);
             }
             SyncEvent::Unchanged { .. } => meter.unchanged(),
-            SyncEvent::Failed { name, error, .. } => meter.above(|| output.entry_failed(name, error)),
+            SyncEvent::Failed { name, error, .. } => {
+                meter.over(name);
+                meter.above(|| output.entry_failed(name, error));
+            }
             _ => {}
         }
     })
@@ -134,7 +159,7 @@ pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
     for source in &sources {
         match mv_one(source, &target, args.no_clobber, &meter, output).await {
             Ok(()) => {
-                meter.copied();
+                meter.copied("");
                 told(output, &meter, "moved", &source.shown());
             }
             Err(error) => meter.above(|| output.item_failed(&error)),
@@ -294,11 +319,31 @@ impl Targets {
         let sources: Vec<Place> = sources.iter().map(Place::parse).collect::<Result<_>>()?;
         // A slash behind says that a directory is meant, also one that is still to be made.
         let into = place.is_directory().await || last.as_bytes().ends_with(b"/");
-        if sources.len() > 1 && !into {
-            let message = "several sources need a directory to go into";
-            return Err(Error::new(ErrorKind::InvalidInput, message).with_name(place.shown()));
+        let targets = Self { place, into };
+        if sources.len() > 1 {
+            targets.for_several()?;
         }
-        Ok((sources, Self { place, into }))
+        Ok((sources, targets))
+    }
+
+    /// The directory that several sources go into.
+    fn for_several(&self) -> Result<&Place> {
+        if self.into {
+            return Ok(&self.place);
+        }
+        let message =
+            "several sources need a directory to go into; if it is to be made, end its name with `/`";
+        Err(Error::new(ErrorKind::InvalidInput, message).with_name(self.place.shown()))
+    }
+
+    /// Fails if a source before this one went to the same place: it would be lost.
+    fn once(&self, source: &Place, taken: &mut HashSet<String>) -> Result<()> {
+        let place = self.for_source(source)?.shown();
+        if taken.insert(place.clone()) {
+            return Ok(());
+        }
+        let message = format!("another source was copied to `{place}` just now");
+        Err(Error::new(ErrorKind::AlreadyExists, message).with_name(source.shown()))
     }
 
     fn for_source(&self, source: &Place) -> Result<Place> {
@@ -322,7 +367,19 @@ pub(crate) fn options(writing: &Writing) -> SyncOptions {
         Verify::Content => storage_sync::Verify::Content,
         Verify::Size => storage_sync::Verify::Size,
     };
-    SyncOptions::new().verify(verify).owner(keeps_owner(writing)).concurrency(writing.jobs)
+    let options = SyncOptions::new().verify(verify).owner(keeps_owner(writing)).concurrency(writing.jobs);
+    let options = writing.part_size.into_iter().fold(options, SyncOptions::part_size);
+    writing.streams.into_iter().fold(options, SyncOptions::streams)
+}
+
+/// The same, going on with what a run between the same places left unfinished.
+pub(crate) fn resuming(options: SyncOptions, writing: &Writing, from: &Place, to: &Place) -> SyncOptions {
+    match Session::journal() {
+        Some(journal) if !writing.no_resume => {
+            options.resume(journal, format!("{}\n{}", from.identity(), to.identity()))
+        }
+        _ => options,
+    }
 }
 
 pub(crate) fn keeps_owner(writing: &Writing) -> bool {
@@ -334,7 +391,7 @@ pub(crate) fn writing(writing: &Writing, links: Links) -> How {
 }
 
 /// Says with `--verbose` what was done.
-fn told(output: &Output, meter: &Meter, what: &str, name: &str) {
+pub(crate) fn told(output: &Output, meter: &Meter, what: &str, name: &str) {
     if output.verbose {
         meter.above(|| output.note(&format!("{what} {name}")));
     }

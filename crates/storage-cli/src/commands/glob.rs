@@ -31,7 +31,7 @@ pub(crate) async fn glob(args: Glob, output: &mut Output) -> Result<(), Failure>
 }
 
 /// The directory before the first special character, with its `/`, and the pattern in it.
-fn split(text: &str) -> (&str, &str) {
+pub(crate) fn split(text: &str) -> (&str, &str) {
     let start = if Location::is_url(text) { text.find("://").map_or(0, |at| at + 3) } else { 0 };
     let special = text[start..].find(['*', '?', '[', '{', '\\']).map_or(text.len(), |at| start + at);
     match text[start..special].rfind('/') {

@@ -15,6 +15,7 @@ mod remove;
 mod stat;
 mod sync;
 mod tree;
+mod wildcard;
 
 use clap::CommandFactory;
 

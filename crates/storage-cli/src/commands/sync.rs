@@ -5,7 +5,7 @@ use storage_core::{Error, ErrorKind, Operation, Store};
 use storage_sync::{Compare, Comparison, Difference, SyncEvent, SyncSummary};
 
 use crate::args::{Check, Sync};
-use crate::commands::copy::{LinksHint, keeps_owner, options, writing};
+use crate::commands::copy::{LinksHint, keeps_owner, options, resuming, writing};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{How, Place, holds_something};
@@ -30,7 +30,7 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
     let meter = Meter::new(output, if args.checksum { "syncing (by content)" } else { "syncing" });
     let destination = meter.watch(&destination, Operation::Write);
     let compare = if args.checksum { Compare::Checksum } else { Compare::SizeAndTime };
-    let options = options(&args.writing)
+    let options = resuming(options(&args.writing), &args.writing, &from, &to)
         .delete(args.delete)
         .dry_run(args.dry_run)
         .allow_empty_source(args.allow_empty_source)
@@ -76,7 +76,9 @@ fn nowhere() -> storage_core::Store {
 
 fn count(event: &SyncEvent<'_>, meter: &Meter) {
     match event {
-        SyncEvent::Copied { .. } => meter.copied(),
+        SyncEvent::Copying { name, size, .. } => meter.planned(name, *size),
+        SyncEvent::Copied { name, .. } => meter.copied(name),
+        SyncEvent::Failed { name, .. } => meter.over(name),
         SyncEvent::Unchanged { .. } => meter.unchanged(),
         _ => {}
     }
@@ -85,6 +87,9 @@ fn count(event: &SyncEvent<'_>, meter: &Meter) {
 fn tell(event: &SyncEvent<'_>, dry_run: bool, meter: &Meter, output: &mut Output) -> std::io::Result<()> {
     if let SyncEvent::Failed { name, error, .. } = event {
         meter.above(|| output.entry_failed(name, error));
+    }
+    if matches!(event, SyncEvent::Copying { .. }) {
+        return Ok(());
     }
     if output.json {
         return meter.above(|| output.object(&event_json(event, dry_run)));

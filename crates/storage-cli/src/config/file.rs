@@ -214,7 +214,7 @@ impl Profile {
             let message = format!("`profile.{}.{name}`: a place of this machine takes no options", self.name);
             return Err(invalid(path, &message));
         }
-        let known = || provider.options.iter().map(|option| option.name);
+        let known = || provider.all_options().map(|option| option.name);
         match self.names.iter().find(|name| !known().any(|known| known == name.as_str())) {
             Some(name) => {
                 let hint = suggest(name, known().chain(["url", "expand"]));

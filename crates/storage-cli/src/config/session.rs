@@ -1,11 +1,14 @@
 //! What a run of the program was told besides its places: options on the command line, the environment, profiles.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use storage_core::{Error, ErrorKind, Location, Options, Result, Secret};
+use storage_core::{Error, ErrorKind, Journal, Location, Options, Result, Secret};
 
 use super::file::{ConfigFile, unknown};
+use super::traffic::Traffic;
+use crate::args::Global;
 use crate::backends::registry;
 
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -14,14 +17,16 @@ static SESSION: OnceLock<Session> = OnceLock::new();
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     options: Vec<(String, Secret)>,
+    traffic: Traffic,
 }
 
 impl Session {
-    /// Begins the run with the options of the command line.
+    /// Begins the run with what the command line says of all places.
     ///
     /// # Errors
     /// An option that no backend has, or none at all.
-    pub(crate) fn begin(words: &[Secret]) -> Result<()> {
+    pub(crate) fn begin(global: &Global) -> Result<()> {
+        let words = &global.option;
         let registry = registry();
         // What is no option is not shown: it may be the secret of one.
         let given = |word: &Secret| {
@@ -32,7 +37,7 @@ impl Session {
         let options = options.ok_or_else(|| {
             Error::new(ErrorKind::InvalidConfig, "an option looks like `--option NAME=VALUE`; one has no `=`")
         })?;
-        let known = || registry.providers().iter().flat_map(|p| p.options.iter().map(|o| o.name));
+        let known = || registry.providers().iter().flat_map(|p| p.all_options().map(|o| o.name));
         if let Some((name, _)) = options.iter().find(|(name, _)| !known().any(|k| k == name)) {
             let hint = storage_core::suggest(name, known());
             let name = unknown(name, &hint);
@@ -42,7 +47,7 @@ impl Session {
         // Flags say how places of this machine are opened; an option that did nothing would be a lie.
         let elsewhere = |name: &str| {
             let mut others = registry.providers().iter().filter(|p| !p.schemes.contains(&"file"));
-            others.any(|p| p.options.iter().any(|o| o.name == name))
+            others.any(|p| p.all_options().any(|o| o.name == name))
         };
         if let Some((name, _)) = options.iter().find(|(name, _)| !elsewhere(name)) {
             let message = format!(
@@ -50,12 +55,25 @@ impl Session {
             );
             return Err(Error::new(ErrorKind::InvalidConfig, message));
         }
-        let _ = SESSION.set(Self { options });
+        let _ = SESSION.set(Self { options, traffic: Traffic::new(global)? });
         Ok(())
     }
 
     fn current() -> &'static Self {
         SESSION.get_or_init(Self::default)
+    }
+
+    /// What all stores of this run share.
+    pub(crate) fn traffic() -> &'static Traffic {
+        &Self::current().traffic
+    }
+
+    /// Where unfinished transfers are written down: `$XDG_STATE_HOME/haul/transfers`, by default below `~/.local/state`.
+    pub(crate) fn journal() -> Option<Journal> {
+        let home =
+            || Some(PathBuf::from(env::var_os("HOME").filter(|home| !home.is_empty())?).join(".local/state"));
+        let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
+        Some(Journal::new(state.or_else(home)?.join("haul/transfers")))
     }
 
     /// The options of the command line, for a command that keeps them.
@@ -69,7 +87,7 @@ impl Session {
         let registry = registry();
         let provider = registry.provider(location.scheme())?;
         let mut options = profile.map_or_else(Options::new, |(_, options)| options.clone());
-        for option in provider.options {
+        for option in provider.all_options() {
             let of_profile = profile.and_then(|(name, _)| set(&variable("PROFILE_", name, option.name)));
             // For all of a kind, unless a profile knows better.
             let of_provider = || set(&variable("", provider.name, option.name));
@@ -78,7 +96,7 @@ impl Session {
                 options = options.set(option.name, value);
             }
         }
-        let taken = |name: &str| provider.options.iter().any(|option| option.name == name);
+        let taken = |name: &str| provider.all_options().any(|option| option.name == name);
         for (name, value) in Self::current().options.iter().filter(|(name, _)| taken(name)) {
             options = options.set(name, value.reveal());
         }

@@ -4,6 +4,7 @@ mod admit;
 mod ahead;
 mod change;
 mod copy;
+mod diary;
 mod files;
 mod list;
 mod parts;

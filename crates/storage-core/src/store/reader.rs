@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use futures_util::stream::try_unfold;
 
 use super::Store;
 use super::ahead::Ahead;
-use crate::backend::{ByteStream, ReadResponse};
+use crate::backend::{ByteStream, Handle, ReadResponse};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
@@ -137,7 +138,7 @@ impl Store {
         }
         let mut response = self.open(key, &request).await?;
         let range = options.request.range.resolve(response.metadata.size)?;
-        if response.range != range && !is_pinned(&response.metadata) {
+        if response.range != range && response.handle.is_none() && !is_pinned(&response.metadata) {
             // No further request could be sure to read the same object.
             response = self.open(key, &options.request).await?;
         }
@@ -151,6 +152,7 @@ impl Store {
             position: response.range.start,
             end: response.range.end,
             body: Some(response.body),
+            handle: response.handle,
             waiting: Bytes::new(),
         };
         Ok((body, range))
@@ -253,6 +255,7 @@ pub(super) struct Body {
     position: u64,
     pub(super) end: u64,
     body: Option<ByteStream>,
+    handle: Option<Arc<dyn Handle>>,
     /// What came and may not go on yet.
     waiting: Bytes,
 }
@@ -279,6 +282,7 @@ impl Body {
             position: range.start,
             end: range.end,
             body: None,
+            handle: self.handle.clone(),
             waiting: Bytes::new(),
         }
     }
@@ -370,6 +374,9 @@ impl Body {
         if self.position == self.end {
             // All bytes came and only the end was lost.
             return Ok(Box::pin(futures_util::stream::empty()));
+        }
+        if let Some(handle) = &self.handle {
+            return Ok(handle.read(self.position..self.end));
         }
         let mut request = ReadRequest {
             range: ByteRange::Bounded { start: self.position, end: self.end },

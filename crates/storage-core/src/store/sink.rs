@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Store;
-use crate::backend::{Part, Upload};
+use crate::backend::{Part, Resumed, Upload};
 use crate::checksum::Checksums;
 use crate::error::{Error, Operation, Result};
 use crate::key::Key;
@@ -11,6 +11,7 @@ use crate::meta::Metadata;
 use crate::options::WriteRequest;
 use crate::progress::Event;
 use crate::retry::Repeat;
+use crate::transfer::Record;
 
 /// Sends parts of one upload.
 #[derive(Debug)]
@@ -31,6 +32,11 @@ impl Sender {
         Ok(())
     }
 
+    /// What another process needs to know of a part.
+    pub(super) fn receipt(&self, number: u64) -> String {
+        self.upload.receipt(number)
+    }
+
     /// The error of a write as its caller is to see it.
     pub(super) fn explain(&self, error: Error) -> Error {
         self.store.explain(error, Operation::Write, self.name.as_str())
@@ -45,19 +51,49 @@ pub(super) struct Sink {
     key: Key,
     request: WriteRequest,
     upload: Option<Arc<dyn Upload>>,
+    /// It is to outlive this process, unless it is given up.
+    kept: bool,
 }
 
 impl Sink {
     /// Begins an upload. One begun twice is two uploads: the lost one shows nothing and is removed by a clean-up.
     pub(super) async fn begin(store: &Store, name: &Key, key: &Key, request: &WriteRequest) -> Result<Self> {
         let begun = store.attempt_upload(|| store.backend().upload(key, request)).await?;
-        Ok(Self {
+        Ok(Self::of(store, name, key, request, begun))
+    }
+
+    fn of(store: &Store, name: &Key, key: &Key, request: &WriteRequest, upload: Box<dyn Upload>) -> Self {
+        Self {
             store: store.clone(),
             name: name.clone(),
             key: key.clone(),
             request: request.clone(),
-            upload: Some(Arc::from(begun)),
-        })
+            upload: Some(Arc::from(upload)),
+            kept: false,
+        }
+    }
+
+    /// Goes on with a kept upload, if it is still there: with the numbers of the parts that stand.
+    pub(super) async fn resume(
+        store: &Store,
+        name: &Key,
+        key: &Key,
+        request: &WriteRequest,
+        kept: &Record,
+    ) -> Result<Option<(Self, Vec<u64>)>> {
+        // What was taken may have to be read back.
+        let limit = Some(store.shared.timeouts.work);
+        let ask = || store.backend().resume(key, request, &kept.upload, &kept.taken);
+        let found = store.attempt(Operation::Write, Repeat::Idempotent, limit, ask).await?;
+        let Some(Resumed { upload, parts }) = found else { return Ok(None) };
+        Ok(Some((Self::of(store, name, key, request, upload), parts)))
+    }
+
+    /// Lets the upload outlive this process. Gives its name, if that can be.
+    pub(super) fn keep(&mut self) -> Option<String> {
+        let name = self.upload().keep();
+        self.kept = name.is_some();
+        name
     }
 
     /// What sends parts, for a task of its own.
@@ -88,6 +124,9 @@ impl Sink {
 
     /// Gives the upload up once `before` is over, without anybody waiting.
     pub(super) fn abort_behind(&mut self, before: impl Future<Output = ()> + Send + 'static) {
+        if self.kept {
+            return;
+        }
         // Without a runtime the upload is only dropped: a backend removes what it can, a clean-up the rest.
         if let (Some(upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {

@@ -1,5 +1,6 @@
 //! Copying an object to another store: by the service where both are one, else as parts side by side, else as a stream.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use futures_util::stream::try_unfold;
 use tokio::task::JoinSet;
 
 use super::Store;
+use super::diary::Diary;
 use super::parts::{Leave, Pace, PartPlan};
 use super::reader::Body;
-use super::sink::Sink;
-use super::write::PROOF;
+use super::sink::{Sender, Sink};
+use super::write::{PROOF, VERIFY};
 use crate::backend::{BoxFuture, Part, Payload};
 use crate::capabilities::Level;
 use crate::checksum::{Checksum, Checksums, Hashers};
@@ -18,7 +20,9 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, Metadata};
 use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
+use crate::progress::Event;
 use crate::retry::Repeat;
+use crate::transfer::{Entry, TakenPart};
 
 /// What a transfer gave.
 #[non_exhaustive]
@@ -70,6 +74,8 @@ impl Store {
             for (copy, done) in batch.iter().zip(by_service) {
                 let carried = match done {
                     Ok(Some(metadata)) => {
+                        let (operation, key, count) = (Operation::Write, &copy.to, metadata.size);
+                        destination.shared.progress.event(Event::Bytes { operation, key, count });
                         Ok(Transferred { metadata, verified: options.verify, by_service: true })
                     }
                     Ok(None) => {
@@ -235,19 +241,28 @@ impl Store {
             return destination.write_body(to, body, write).await;
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
-        let cuts = Cuts::of(destination, self, body.metadata.size, options).map_err(explain)?;
-        let (full, request) = destination.prepare_write(to, write).map_err(explain)?;
-        let sink = Sink::begin(destination, to, &full, &request).await.map_err(explain)?;
-        let hash = destination.wants_proof(&request) || !request.expected.is_empty();
-        let paces = [destination, self].map(|store| Pace::new(store, options.concurrency));
-        let mut ranges =
-            Ranges { sink, cuts, hash, expected: request.expected, paces, tasks: JoinSet::new() };
-        let carried = match ranges.carry(body).await {
-            Ok(checksums) => ranges.sink.finish(range.end, checksums).await.map_err(explain),
+        let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
+        let mut plan = Ranges::new(destination, &body, options).map_err(explain)?;
+        let mut diary = Diary::open(options, &full, &to_full, &body.metadata).await;
+        let (sink, done) =
+            diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
+        // What is there already has moved, if not now.
+        let count = done.iter().map(|part| part.length).sum();
+        destination.shared.progress.event(Event::Bytes { operation: Operation::Write, key: to, count });
+        let mut way = UnderWay { ranges: plan, sink };
+        let carried = match way.ranges.carry(&way.sink, body, done, &diary).await {
+            Ok(checksums) => way.sink.finish(range.end, checksums).await.map_err(explain),
             Err(error) => Err(error),
         };
-        if carried.is_err() {
-            ranges.stop().await;
+        match &carried {
+            Ok(_) => diary.close(),
+            Err(error) if diary.is_kept() && may_go_on(error) => way.ranges.stop().await,
+            Err(_) => {
+                // The first error is the one to tell; what abort cannot remove is left to a clean-up.
+                way.ranges.stop().await;
+                let _ = way.sink.abort().await;
+                diary.close();
+            }
         }
         carried
     }
@@ -315,32 +330,40 @@ fn is_refusal(error: &Error) -> bool {
         && !error.may_have_been_applied()
 }
 
-/// The ranges of one object, each read by a task that sends it on as parts. Dropped without an end, the upload is given up
-/// behind the last of them.
+/// Whether the same copy may succeed later, from where it was.
+fn may_go_on(error: &Error) -> bool {
+    use ErrorKind::{
+        Cancelled, Other, PermissionDenied, StorageFull, Throttled, TimedOut, Unauthenticated, Unavailable,
+    };
+    let kinds =
+        [Cancelled, Other, PermissionDenied, StorageFull, Throttled, TimedOut, Unauthenticated, Unavailable];
+    kinds.contains(&error.kind())
+}
+
+/// The ranges of one object, each read by a task that sends it on as parts.
 struct Ranges {
-    sink: Sink,
-    cuts: Cuts,
+    /// The length of a part.
+    part: u64,
+    /// The length at which a range travels best.
+    preferred: u64,
+    size: u64,
     hash: bool,
     expected: Vec<Checksum>,
-    /// Of the destination and of the source.
-    paces: [Pace; 2],
+    pace: Pace,
+    reading: Pace,
     tasks: JoinSet<Result<Vec<Piece>>>,
 }
 
-/// Where an object is cut.
-struct Cuts {
-    size: u64,
-    /// The length of a part.
-    part: u64,
-    /// The length of a range: some parts.
-    range: u64,
+/// An object on its way. Dropped without an end, its upload is given up behind the last of its parts.
+struct UnderWay {
+    ranges: Ranges,
+    sink: Sink,
 }
 
-impl Cuts {
-    fn of(destination: &Store, source: &Store, size: u64, options: &TransferOptions) -> Result<Self> {
-        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
-        let range = source.declared().limits.range_preferred.div_ceil(part).max(1) * part;
-        Ok(Self { size, part, range })
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut tasks = std::mem::take(&mut self.ranges.tasks);
+        self.sink.abort_behind(async move { tasks.shutdown().await });
     }
 }
 
@@ -352,22 +375,49 @@ struct Piece {
 }
 
 impl Ranges {
-    /// Brings everything over. `first` is the body that told how much there is.
-    async fn carry(&mut self, first: Body) -> Result<Checksums> {
-        let mut pieces = Vec::new();
+    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Result<Self> {
+        let size = body.metadata.size;
+        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
+        let preferred = body.store().declared().limits.range_preferred;
+        let request = destination.kept(&body.metadata, options).request;
+        let hash =
+            destination.wants_proof(&request) || !request.expected.is_empty() || options.resume.is_some();
+        Ok(Self {
+            part,
+            preferred,
+            size,
+            hash,
+            expected: request.expected,
+            pace: Pace::new(destination, options.concurrency),
+            reading: Pace::new(body.store(), options.concurrency),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    /// Brings over what is missing besides what is `done`. `first` is the body that told how much there is.
+    async fn carry(
+        &mut self,
+        sink: &Sink,
+        first: Body,
+        done: Vec<TakenPart>,
+        diary: &Diary,
+    ) -> Result<Checksums> {
+        let standing: HashSet<u64> = done.iter().map(|part| part.number).collect();
+        let mut pieces: Vec<Piece> = done.into_iter().map(Piece::from).collect();
         let template = first.another(0..0);
         let mut first = Some(first);
         let mut next = 0;
-        let Cuts { size, part, range: step } = self.cuts;
-        while next < size {
+        while let Some(range) = self.missing(next, &standing) {
             let Some(leave) = self.leave() else {
                 pieces.extend(self.join_one().await?);
                 continue;
             };
-            let range = next..size.min(next.saturating_add(step));
             next = range.end;
-            let body = first.take().unwrap_or_else(|| template.another(range.clone()));
-            self.tasks.spawn(carry_range(range, part, body, self.sink.sender(), leave, self.hash));
+            let begun = first.take().filter(|_| range.start == 0);
+            let body = begun.unwrap_or_else(|| template.another(range.clone()));
+            let carrier =
+                Carrier { part: self.part, sink: sink.sender(), hash: self.hash, entry: diary.entry() };
+            self.tasks.spawn(carrier.carry(range, body, leave));
         }
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
@@ -375,12 +425,24 @@ impl Ranges {
         self.whole(pieces).map_err(|error| template.explain(error))
     }
 
+    /// The next range at or after `from` none of whose parts stands.
+    fn missing(&self, from: u64, standing: &HashSet<u64>) -> Option<Range<u64>> {
+        // The last part may be shorter: what ends with it leaves nothing behind it.
+        let mut number = from.div_ceil(self.part);
+        while standing.contains(&number) {
+            number += 1;
+        }
+        let start = number.checked_mul(self.part).filter(|start| *start < self.size)?;
+        let most = self.preferred.div_ceil(self.part).max(1);
+        let parts = (0..most).take_while(|more| !standing.contains(&(number + more))).count() as u64;
+        Some(start..self.size.min(start.saturating_add(parts.saturating_mul(self.part))))
+    }
+
     /// Leave from both ends.
     fn leave(&self) -> Option<[Leave; 2]> {
         let in_flight = self.tasks.len();
         // A task holds one part at a time.
-        let [writing, reading] = &self.paces;
-        Some([writing.next(in_flight, self.cuts.part)?, reading.next(in_flight, 0)?])
+        Some([self.pace.next(in_flight, self.part)?, self.reading.next(in_flight, 0)?])
     }
 
     async fn join_one(&mut self) -> Result<Vec<Piece>> {
@@ -393,10 +455,8 @@ impl Ranges {
         }
     }
 
-    /// Gives up. The error that led to it is the one to tell; what abort cannot remove is left to a clean-up.
     async fn stop(&mut self) {
         self.tasks.shutdown().await;
-        let _ = self.sink.abort().await;
     }
 
     /// The checksums of all parts one after another, held against what is expected.
@@ -409,7 +469,7 @@ impl Ranges {
             }
             at += piece.length;
         }
-        if at != self.cuts.size {
+        if at != self.size {
             return Err(Error::new(ErrorKind::Other, format!("nothing was sent from byte {at} on")));
         }
         let of = |algorithm| {
@@ -434,41 +494,54 @@ impl Ranges {
     }
 }
 
-impl Drop for Ranges {
-    fn drop(&mut self) {
-        let mut tasks = std::mem::take(&mut self.tasks);
-        self.sink.abort_behind(async move { tasks.shutdown().await });
+impl From<TakenPart> for Piece {
+    fn from(part: TakenPart) -> Self {
+        Self { offset: part.offset, length: part.length, checksums: [part.checksum].into_iter().collect() }
     }
 }
 
-/// Reads a range and sends it on, part by part. `body` begins where the range does, and may end before it.
-async fn carry_range(
-    range: Range<u64>,
+/// Reads ranges and sends them on, part by part.
+struct Carrier {
     part: u64,
-    mut body: Body,
-    sink: super::sink::Sender,
-    leave: [Leave; 2],
+    sink: Sender,
     hash: bool,
-) -> Result<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    let mut pending = Payload::new();
-    let mut offset = range.start;
-    while offset < range.end {
-        let wanted = part.min(range.end - offset);
-        while pending.len() < wanted {
-            match body.chunk().await.map_err(|error| body.explain(error))? {
-                Some(chunk) => pending.push(chunk),
-                None => body = body.another(body.end..range.end),
+    entry: Option<Entry>,
+}
+
+impl Carrier {
+    /// `body` begins where the range does, and may end before it.
+    async fn carry(self, range: Range<u64>, mut body: Body, leave: [Leave; 2]) -> Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let mut pending = Payload::new();
+        let mut offset = range.start;
+        while offset < range.end {
+            let wanted = self.part.min(range.end - offset);
+            while pending.len() < wanted {
+                match body.chunk().await.map_err(|error| body.explain(error))? {
+                    Some(chunk) => pending.push(chunk),
+                    None => body = body.another(body.end..range.end),
+                }
             }
+            pieces.push(self.send(offset, pending.split_to(wanted)).await?);
+            offset += wanted;
         }
-        let payload = pending.split_to(wanted);
-        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| hash));
-        payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
-        sink.part(Part::new(offset / part, offset, payload)).await.map_err(|error| sink.explain(error))?;
-        pieces.push(Piece { offset, length: wanted, checksums: hashers.finish() });
-        offset += wanted;
+        let count = range.end - range.start;
+        leave.into_iter().for_each(|leave| leave.finished(count));
+        Ok(pieces)
     }
-    let count = range.end - range.start;
-    leave.into_iter().for_each(|leave| leave.finished(count));
-    Ok(pieces)
+
+    async fn send(&self, offset: u64, payload: Payload) -> Result<Piece> {
+        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| self.hash));
+        payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
+        let (number, length, checksums) = (offset / self.part, payload.len(), hashers.finish());
+        self.sink.part(Part::new(number, offset, payload)).await.map_err(|error| self.sink.explain(error))?;
+        if let (Some(entry), Some(checksum)) = (&self.entry, checksums.get(VERIFY)) {
+            let receipt = self.sink.receipt(number);
+            let part = TakenPart { number, offset, length, checksum, receipt };
+            let entry = entry.clone();
+            // A part that is not written down is sent again after a cut, which is no reason to fail.
+            let _ = tokio::task::spawn_blocking(move || entry.add(&part)).await;
+        }
+        Ok(Piece { offset, length, checksums })
+    }
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Store;
 use super::parts::{Pace, PartPlan};
@@ -182,6 +182,10 @@ impl Writer {
         if self.sink.is_none() {
             self.sink = Some(Sink::begin(&self.store, &self.name, &self.key, &self.request).await?);
         }
+        // A part that failed is told of at once, not when there is no room any more.
+        while let Some(ended) = self.in_flight.try_join_next() {
+            of_task(ended)?;
+        }
         let leave = loop {
             match self.pace.next(self.in_flight.len(), body.len()) {
                 Some(leave) => break leave,
@@ -200,13 +204,7 @@ impl Writer {
     }
 
     async fn join_one(&mut self) -> Result<()> {
-        match self.in_flight.join_next().await {
-            None => Ok(()),
-            Some(Ok(sent)) => sent,
-            Some(Err(gone)) => {
-                Err(Error::new(ErrorKind::Other, "the task of a part ended early").with_source(gone))
-            }
-        }
+        self.in_flight.join_next().await.map_or(Ok(()), of_task)
     }
 
     async fn publish(&mut self) -> Result<Metadata> {
@@ -238,6 +236,13 @@ impl Writer {
             None => Ok(()),
         }
     }
+}
+
+/// What came of the task of a part.
+fn of_task(ended: std::result::Result<Result<()>, JoinError>) -> Result<()> {
+    ended.unwrap_or_else(|gone| {
+        Err(Error::new(ErrorKind::Other, "the task of a part ended early").with_source(gone))
+    })
 }
 
 impl Drop for Writer {

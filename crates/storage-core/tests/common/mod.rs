@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use storage_core::{
     Backend, BoxFuture, Budget, Capabilities, Change, Checksum, CleanupReport, Condition, CopyRequest,
     CopyTarget, DeleteTarget, Key, ListRequest, Lister, Metadata, Part, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, SignRequest, SignedRequest, StatRequest, Store, Target, Upload, Window,
-    WriteRequest,
+    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, Store, TakenPart, Target, Upload,
+    Window, WriteRequest,
 };
 use storage_memory::Memory;
 
@@ -150,6 +150,16 @@ impl Backend for Odd {
         })
     }
 
+    fn resume<'a>(
+        &'a self,
+        _: &'a Key,
+        _: &'a WriteRequest,
+        _: &'a str,
+        _: &'a [TakenPart],
+    ) -> BoxFuture<'a, Result<Option<Resumed>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {
         self.inner.list(request)
     }
@@ -257,6 +267,14 @@ impl Upload for OddUpload {
 
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         Box::pin(async move { Ok(self.odd.told(self.inner.finish(size).await?)) })
+    }
+
+    fn keep(&self) -> Option<String> {
+        None
+    }
+
+    fn receipt(&self, _: u64) -> String {
+        String::new()
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
