@@ -30,9 +30,10 @@ impl Mask {
         can.rename = Level::None;
         can.list_delimiter = false;
         can.list_start_after = false;
-        // Everything longer than a part travels in parts, and batches are small.
+        // Everything longer than a part travels in ranges and parts, and batches are small.
         can.limits.write_max = can.limits.part_min.max(64 << 10);
         can.limits.part_preferred = can.limits.write_max;
+        can.limits.range_preferred = can.limits.write_max;
         can.limits.delete_batch = can.limits.delete_batch.min(2);
         can
     }

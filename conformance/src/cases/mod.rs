@@ -18,6 +18,7 @@ mod read;
 mod rename;
 mod scope;
 mod sign;
+mod transfer;
 mod version;
 mod walk;
 mod write;
@@ -26,7 +27,7 @@ use crate::case::Case;
 
 /// Every case that runs on an undisturbed backend.
 pub(crate) fn all() -> Vec<&'static Case> {
-    let areas: [&'static [Case]; 21] = [
+    let areas: [&'static [Case]; 22] = [
         key::CASES,
         scope::CASES,
         read::CASES,
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<&'static Case> {
         delete::CASES,
         copy::CASES,
         rename::CASES,
+        transfer::CASES,
         version::CASES,
         directory::CASES,
         file::CASES,

@@ -50,33 +50,57 @@ impl Script {
         seen: Seen,
         request: impl Future<Output = Result<T>> + Send,
     ) -> Result<(T, Option<Fault>)> {
-        let call = seen.call;
-        let answer = self.answer(seen, request).await;
-        self.journal.end(call);
-        answer
+        self.send(seen, Payload::new(), |_| request).await
     }
 
-    async fn answer<T>(
+    /// As `run`, for a request with a body that may be damaged on its way.
+    pub(super) async fn send<T, R: Future<Output = Result<T>> + Send>(
         &self,
         seen: Seen,
-        request: impl Future<Output = Result<T>> + Send,
+        body: Payload,
+        request: impl FnOnce(Payload) -> R + Send,
     ) -> Result<(T, Option<Fault>)> {
-        let fault = self.begin(seen).await?;
-        let answer = request.await?;
-        match fault {
-            Some(Fault::After(refusal)) => Err(refusal.error().maybe_applied()),
-            Some(Fault::HangAfter) => {
-                drop(answer);
-                std::future::pending().await
+        let call = seen.call;
+        let answer = async {
+            match self.begin(seen).await? {
+                Some(Fault::Damage) if !body.is_empty() => answer(None, request(damage(body))).await,
+                fault => answer(fault, request(body)).await,
             }
-            fault => Ok((answer, fault)),
-        }
+        };
+        let answer = answer.await;
+        self.journal.end(call);
+        answer
     }
 
     /// For calls in whose answer nothing can be wrong.
     pub(super) fn nothing_left(&self, call: Call, fault: Option<Fault>) -> Result<()> {
         fault.map_or(Ok(()), |fault| Err(misfit(&call.to_string(), &fault)))
     }
+}
+
+/// The answer to a request, and what is to be found in it.
+async fn answer<T>(
+    fault: Option<Fault>,
+    request: impl Future<Output = Result<T>> + Send,
+) -> Result<(T, Option<Fault>)> {
+    let answer = request.await?;
+    match fault {
+        Some(Fault::After(refusal)) => Err(refusal.error().maybe_applied()),
+        Some(Fault::HangAfter) => {
+            drop(answer);
+            std::future::pending().await
+        }
+        fault => Ok((answer, fault)),
+    }
+}
+
+/// The same bytes but for the last bit.
+fn damage(body: Payload) -> Payload {
+    let mut bytes = body.into_bytes().to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 1;
+    }
+    bytes.into()
 }
 
 /// Changes what an answer tells of an object.
@@ -203,7 +227,9 @@ impl Backend for FaultBackend {
             seen.length = body.len();
             seen.content = Some(Algorithm::Crc64Nvme.digest(&body.clone().into_bytes()));
             seen.token = request.token.clone();
-            self.telling(seen, self.inner.write(key, body, request)).await
+            let sent = self.script.send(seen, body, |body| self.inner.write(key, body, request)).await;
+            let (metadata, fault) = sent?;
+            spoil_metadata(Call::Write, metadata, fault)
         })
     }
 

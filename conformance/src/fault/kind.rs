@@ -64,6 +64,9 @@ pub enum Fault {
         etag: &'static str,
     },
 
+    /// Of a write or part: the last bit of the body is another one than was sent. For a layer around a backend that
+    /// verifies writes by itself, declare that it does not: it cannot know what was sent.
+    Damage,
     /// Of a write, finish, copy or stat: the answer tells of one byte more than there is.
     WrongSize,
     /// Of a write, finish, copy or stat: the answer tells of a SHA-256 that the content does not have.

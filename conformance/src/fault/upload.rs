@@ -16,14 +16,19 @@ pub(super) struct FaultUpload {
 
 #[deny(clippy::missing_trait_methods)]
 impl Upload for FaultUpload {
-    fn part(&self, part: Part) -> BoxFuture<'_, Result<()>> {
+    fn part(&self, mut part: Part) -> BoxFuture<'_, Result<()>> {
         let mut seen = Seen::new(Call::Part, &self.name);
         seen.part = Some(part.number);
         seen.offset = part.offset;
         seen.length = part.body.len();
         seen.content = Some(Algorithm::Crc64Nvme.digest(&part.body.clone().into_bytes()));
         Box::pin(async move {
-            let (done, fault) = self.script.run(seen, self.inner.part(part)).await?;
+            let body = std::mem::take(&mut part.body);
+            let send = move |body| {
+                part.body = body;
+                self.inner.part(part)
+            };
+            let (done, fault) = self.script.send(seen, body, send).await?;
             self.script.nothing_left(Call::Part, fault)?;
             Ok(done)
         })

@@ -15,6 +15,7 @@ mod resume;
 mod retry;
 mod rig;
 mod silence;
+mod transfer;
 mod version;
 mod write;
 
@@ -22,7 +23,7 @@ use crate::case::Case;
 
 /// Every case that runs under faults.
 pub(crate) fn all() -> Vec<&'static Case> {
-    let areas: [&'static [Case]; 14] = [
+    let areas: [&'static [Case]; 15] = [
         answer::CASES,
         cancel::CASES,
         copy::CASES,
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<&'static Case> {
         resume::CASES,
         retry::CASES,
         silence::CASES,
+        transfer::CASES,
         version::CASES,
         write::CASES,
     ];

@@ -4,10 +4,10 @@
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Advice, FallocateFlags, SeekFrom, Stat, fstat, seek};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, SeekFrom, Stat, fstat, seek, statat};
 use rustix::io::Errno;
 use storage_core::{
-    Attributes, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
+    Attributes, Condition, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
     UnixAttributes, WriteRequest,
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn copy(
         return Err(Error::new(ErrorKind::PreconditionFailed, "the ETag of the source is another one"));
     }
     let mut write = WriteRequest::default();
-    write.condition = request.condition.clone();
+    (write.condition, write.verify) = (request.condition.clone(), request.verify);
     write.attributes = request.attributes.clone().unwrap_or(metadata.attributes);
     if !to.has_xattrs {
         write.attributes = Attributes::new();
@@ -73,7 +73,10 @@ pub(crate) fn copy(
             let mode = UnixAttributes { mode: stat.st_mode & 0o777, uid: 0, gid: 0 };
             write.unix.get_or_insert(mode);
             let place = KeyPath::of(to.key)?;
-            let staged = Staged::create(to.root, place, true, request.verify)?;
+            let staged = Staged::create(to.root, place, true, write.verify)?;
+            if request.attributes.is_none() && is_onto_itself(root, from, to, &staged, &stat) {
+                return unchanged(Found::File { file, stat }.metadata()?, &request.condition);
+            }
             staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
@@ -82,6 +85,30 @@ pub(crate) fn copy(
             crate::read::refuse_content_without_size(&file, &stat)?;
             staged.finish(to.root, place, metadata.size, &write, cancel)
         }
+    }
+}
+
+/// Whether source and destination are one name in one directory, below whatever roots. A hard link is another name.
+fn is_onto_itself(root: &Root, from: &Key, to: To<'_>, staged: &Staged, source: &Stat) -> bool {
+    let (Ok(from), Ok(place)) = (KeyPath::of(from), KeyPath::of(to.key)) else { return false };
+    let there = statat(&staged.directory, place.name, AtFlags::SYMLINK_NOFOLLOW);
+    if from.name != place.name || !there.is_ok_and(|there| stat::same_file(&there, source)) {
+        return false;
+    }
+    let directory = root.parent(from).and_then(|directory| fstat(&directory));
+    let both = directory.and_then(|one| Ok((one, fstat(&staged.directory)?)));
+    both.is_ok_and(|(one, other)| stat::same_file(&one, &other))
+}
+
+fn unchanged(metadata: Metadata, condition: &Condition) -> Result<Metadata> {
+    match condition {
+        Condition::IfAbsent => {
+            Err(Error::new(ErrorKind::AlreadyExists, "source and destination are the same object"))
+        }
+        Condition::IfMatch(etag) if metadata.etag.as_ref() != Some(etag) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "the ETag is another one"))
+        }
+        _ => Ok(metadata),
     }
 }
 
@@ -167,7 +194,9 @@ fn share_out(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cance
         }
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        // Where no thread is to be had, this one does it all.
+        let another = |_| std::thread::Builder::new().spawn_scoped(scope, share).ok();
+        let others: Vec<_> = (1..threads).filter_map(another).collect();
         let mine = share();
         others.into_iter().fold(mine, |all, other| {
             let broken = |_| Err(Error::new(ErrorKind::Other, "a thread of the copy ended early"));

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, renameat, symlinkat, unlinkat, utimensat};
+use rustix::fs::{AtFlags, readlinkat, renameat, symlinkat, unlinkat, utimensat};
 use rustix::io::Errno;
 use storage_core::{
     Change, Condition, Error, ErrorKind, Key, KeyPath, Metadata, Payload, Result, Target, WriteRequest,
@@ -39,6 +39,9 @@ pub(crate) fn write(
             }
             errno => from_errno(errno, "make the link"),
         })?;
+        if request.verify {
+            points_to(&directory, &staged, target)?;
+        }
         set_link(&directory, &staged, request)?;
         match request.condition {
             Condition::IfAbsent => move_absent(&directory, &staged, &directory, place.name),
@@ -52,6 +55,15 @@ pub(crate) fn write(
     root.sync_directory(&directory)?;
     let found = root.stat_at(&directory, place.name).map_err(doing("stat the new link"))?;
     Ok(stat::metadata(&found))
+}
+
+/// Holds what a new link points to against what it is to point to.
+fn points_to(directory: &impl AsFd, name: &str, target: &std::ffi::OsStr) -> Result<()> {
+    let found = readlinkat(directory, name, Vec::new()).map_err(doing("read the new link"))?;
+    if found.as_bytes() == target.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidData, "the new link points elsewhere; nothing is published"))
 }
 
 fn set_link(directory: &impl AsFd, name: &str, request: &WriteRequest) -> Result<()> {

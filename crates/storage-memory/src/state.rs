@@ -89,7 +89,9 @@ impl State {
         if let Some(attributes) = &request.attributes {
             copy.metadata.attributes = Attributes::clone(attributes);
         }
-        copy.metadata.modified = Some(SystemTime::now());
+        if !request.preserve {
+            copy.metadata.modified = Some(SystemTime::now());
+        }
         copy.metadata.token = None;
         Ok(self.push(to, copy))
     }

@@ -151,7 +151,9 @@ impl Backend for Redb {
                 same_etag(Some(&record), request.source_if_match.as_ref())?;
                 tables.check(to.as_str(), &request.condition)?;
                 record.content = tables.duplicate(record.content)?;
-                record.metadata.modified = Some(SystemTime::now());
+                if !request.preserve {
+                    record.metadata.modified = Some(SystemTime::now());
+                }
                 record.metadata.token = None;
                 record.metadata.attributes = request.attributes.unwrap_or(record.metadata.attributes);
                 let record = record.with_etag();

@@ -93,6 +93,7 @@ impl Ahead {
             if self.front.is_none() {
                 return Ok(None);
             }
+            self.top_up(1);
         }
     }
 

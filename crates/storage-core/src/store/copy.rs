@@ -1,7 +1,5 @@
 //! Copy and rename: by the backend where it can, through the client where it cannot (clauses COPY-1 and REN-1).
 
-use futures_util::TryStreamExt;
-
 use super::Store;
 use crate::capabilities::Level;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -34,7 +32,7 @@ impl Store {
             self.admit_attributes(attributes)?;
         }
         if from == to && request.attributes.is_none() && request.source_version.is_none() {
-            return self.copy_onto_itself(from, &request).await;
+            return self.copy_onto_itself(&self.full(from)?, &request).await;
         }
         if self.declared().copy != Level::Atomic {
             return self.copy_through(from, to, request).await;
@@ -46,8 +44,9 @@ impl Store {
             .await
     }
 
-    async fn copy_onto_itself(&self, key: &Key, request: &CopyRequest) -> Result<Metadata> {
-        let metadata = self.stat_full(&self.full(key)?, &StatRequest::default()).await?;
+    /// By the backend's own key.
+    pub(super) async fn copy_onto_itself(&self, key: &Key, request: &CopyRequest) -> Result<Metadata> {
+        let metadata = self.stat_full(key, &StatRequest::default()).await?;
         let other = |expected| metadata.etag.as_ref() != Some(expected);
         match &request.condition {
             Condition::IfAbsent => {
@@ -68,7 +67,7 @@ impl Store {
         let mut read = ReadOptions::new();
         read.request.version = request.source_version;
         read.request.conditions.if_match = request.source_if_match;
-        let mut reader = self.reader(from, read).await?;
+        let reader = self.reader(from, read).await?;
         let source = reader.metadata();
         let attributes = request.attributes.unwrap_or_else(|| source.attributes.clone());
         let mut write = WriteOptions::new()
@@ -79,11 +78,7 @@ impl Store {
         if let (Some(unix), true) = (source.unix, self.declared().unix_attributes) {
             write = write.unix(unix, false);
         }
-        let mut writer = self.writer(to, write).await?;
-        while let Some(chunk) = reader.try_next().await? {
-            writer.write(chunk).await?;
-        }
-        writer.finish().await
+        self.writer(to, write).await?.write_all(reader).await
     }
 
     /// Renames an object. [`Capabilities::rename`](crate::Capabilities::rename) says whether in one step or as a copy
@@ -104,7 +99,7 @@ impl Store {
         self.admit_condition(&condition)?;
         if from == to {
             let request = CopyRequest { condition, ..CopyRequest::default() };
-            return self.copy_onto_itself(from, &request).await.map(drop);
+            return self.copy_onto_itself(&self.full(from)?, &request).await.map(drop);
         }
         if self.declared().rename == Level::Atomic {
             let (full_from, full_to) = (self.full(from)?, self.full(to)?);

@@ -6,6 +6,9 @@ use crate::capabilities::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Budget, Held, Slot, Window};
 
+/// To keep a limit parts are made short, but no shorter than this: their number is limited too.
+const SHORT: u64 = 64 << 10;
+
 /// Parts double in size each time this share of the allowed number is used up, so that the number always suffices.
 const GROWTH_STEPS: u64 = 10;
 
@@ -62,7 +65,9 @@ impl Leave {
 /// Where parts are cut.
 #[derive(Debug)]
 pub(super) struct PartPlan {
-    pub(super) size: u64,
+    size: u64,
+    /// What parts grow to at once, where a limit made them shorter.
+    usual: u64,
     max: u64,
     parts_max: u64,
     number: u64,
@@ -73,18 +78,23 @@ impl PartPlan {
     /// For `store`, whose limits on bytes keep parts short: a part is sent in one go once all of it may move.
     pub(super) fn of(store: &Store, asked: Option<u64>, total: Option<u64>) -> Self {
         let limits = &store.declared().limits;
-        let asked = match store.rate() {
-            Some(rate) => Some(asked.unwrap_or(limits.part_preferred).min(rate)),
-            None => asked,
-        };
-        Self::new(limits, asked, total)
+        let plan = Self::new(limits, asked, total);
+        let Some(rate) = store.rate() else { return plan };
+        let short = plan.usual.min(rate.max(SHORT));
+        Self { usual: plan.usual, ..Self::new(limits, Some(short), total) }
     }
 
     fn new(limits: &Limits, asked: Option<u64>, total: Option<u64>) -> Self {
         let enough = total.map_or(0, |total| total.div_ceil(limits.parts_max.max(1)));
         let size = asked.unwrap_or(limits.part_preferred).max(enough).max(limits.part_min).max(1);
         let max = limits.part_max.max(limits.part_min).max(1);
-        Self { size: size.min(max), max, parts_max: limits.parts_max, number: 0, offset: 0 }
+        let size = size.min(max);
+        Self { size, usual: size, max, parts_max: limits.parts_max, number: 0, offset: 0 }
+    }
+
+    /// The length of parts that are all the same, of an object of `total` bytes.
+    pub(super) fn cut(&self, total: u64) -> Result<u64> {
+        if total.div_ceil(self.size) > self.parts_max { Err(self.too_many()) } else { Ok(self.size) }
     }
 
     /// The length of the next part, if that much is there. A part is cut only when more follows, or the last part
@@ -95,17 +105,21 @@ impl PartPlan {
 
     pub(super) fn next(&mut self, body: Payload) -> Result<Part> {
         if self.number >= self.parts_max {
-            let message = format!("the object needs more than the {} parts allowed", self.parts_max);
-            return Err(Error::new(ErrorKind::InvalidInput, message));
+            return Err(self.too_many());
         }
         let length = body.len();
         let part = Part::new(self.number, self.offset, body);
         self.number += 1;
         self.offset += length;
         if self.number.is_multiple_of((self.parts_max / GROWTH_STEPS).max(1)) {
-            self.size = self.size.saturating_mul(2).min(self.max);
+            self.size = self.size.saturating_mul(2).max(self.usual).min(self.max);
         }
         Ok(part)
+    }
+
+    fn too_many(&self) -> Error {
+        let message = format!("the object needs more than the {} parts allowed", self.parts_max);
+        Error::new(ErrorKind::InvalidInput, message)
     }
 }
 

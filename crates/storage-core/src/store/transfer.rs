@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
+use futures_util::stream::try_unfold;
 use tokio::task::JoinSet;
 
 use super::Store;
@@ -18,7 +18,7 @@ use crate::capabilities::Level;
 use crate::checksum::{Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
-use crate::meta::{Attributes, FileKind, Metadata};
+use crate::meta::{Attributes, Metadata};
 use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
 use crate::progress::Event;
 use crate::retry::Repeat;
@@ -39,7 +39,7 @@ pub struct Transferred {
 impl Store {
     /// Copies the object at `from` to the key `to` of another store, or of this one, with its times, permissions and
     /// attributes as far as the destination keeps them. Bytes do not pass through the client where both stores are one
-    /// service. A large object travels as parts side by side.
+    /// service. A large object travels as parts side by side. A copy onto itself changes nothing.
     ///
     /// After `Ok` the destination holds the version of the source that was there when the copy began. Dropping the future
     /// leaves the old object at the destination, unless the very last request was under way.
@@ -132,16 +132,18 @@ impl Store {
         }
         let mut done = self.ask_for_copies(&targets, destination, &request).await.into_iter();
         for (copy, result) in copies.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-            *result = match done.next() {
-                Some(Err(error)) if error.kind() == ErrorKind::NotFound => {
-                    Err(self.explain(error, Operation::Copy, copy.from.as_str()))
-                }
-                // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
-                Some(Err(error)) if is_refusal(&error) => Ok(None),
-                Some(Err(error)) => Err(destination.explain(error, Operation::Copy, copy.to.as_str())),
-                Some(Ok(copied)) => Ok(copied),
-                None => Err(Error::new(ErrorKind::Other, "a copy without a result")),
-            };
+            let asked = done.next();
+            *result =
+                match asked.unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result"))) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        Err(self.explain(error, Operation::Copy, copy.from.as_str()))
+                    }
+                    // Who may read here and write there can still carry the bytes. If not, that tells better who may not.
+                    Err(error) if is_refusal(&error) => Ok(None),
+                    result => {
+                        result.map_err(|error| destination.explain(error, Operation::Copy, copy.to.as_str()))
+                    }
+                };
         }
         results
     }
@@ -154,11 +156,17 @@ impl Store {
         request: &CopyRequest,
     ) -> Vec<Result<Option<Metadata>>> {
         let mut done = Vec::new();
-        if targets.len() > 1 {
+        // Asked again under a condition, what was copied without our knowing would stand in its own way.
+        let in_doubt = |error: &Error| request.condition != Condition::None && error.may_have_been_applied();
+        if targets.len() > 1 && !targets.iter().any(|target| self.is_onto_itself(target, destination)) {
             let asked = destination.backend().copy_from(self.backend(), targets, request);
             match destination.within(None, asked).await {
                 Ok(Some(results)) => done = results,
                 Ok(None) => return targets.iter().map(|_| Ok(None)).collect(),
+                Err(error) if in_doubt(&error) => {
+                    let each = || Error::new(error.kind(), error.message().to_owned()).maybe_applied();
+                    return targets.iter().map(|_| Err(each())).collect();
+                }
                 Err(_) => {}
             }
         }
@@ -167,11 +175,19 @@ impl Store {
         for target in targets {
             all.push(match done.next() {
                 Some(Ok(metadata)) => Ok(Some(metadata)),
-                Some(Err(error)) if !error.is_retryable() => Err(error),
+                Some(Err(error)) if !error.is_retryable() || in_doubt(&error) => Err(error),
                 _ => self.ask_for_copy(target, destination, request).await,
             });
         }
         all
+    }
+
+    fn is_onto_itself(&self, target: &CopyTarget, destination: &Store) -> bool {
+        target.from == target.to && self.shares_backend(destination)
+    }
+
+    fn shares_backend(&self, destination: &Store) -> bool {
+        Arc::ptr_eq(&self.shared.backend, &destination.shared.backend)
     }
 
     async fn ask_for_copy(
@@ -180,10 +196,12 @@ impl Store {
         destination: &Store,
         request: &CopyRequest,
     ) -> Result<Option<Metadata>> {
+        if self.is_onto_itself(target, destination) {
+            return destination.copy_onto_itself(&target.to, request).await.map(Some);
+        }
         let unconditional = request.condition == Condition::None;
         let repeat = if unconditional { Repeat::Idempotent } else { Repeat::IfNotApplied };
-        let one_backend = Arc::ptr_eq(&self.shared.backend, &destination.shared.backend);
-        if one_backend && self.declared().copy == Level::Atomic && target.from != target.to {
+        if self.shares_backend(destination) && self.declared().copy == Level::Atomic {
             let copy = || destination.backend().copy(&target.from, &target.to, request);
             return destination.attempt(Operation::Copy, repeat, None, copy).await.map(Some);
         }
@@ -226,24 +244,25 @@ impl Store {
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
         let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
-        let mut plan = Ranges::new(destination, &body, options);
+        let mut plan = Ranges::new(destination, &body, options).map_err(explain)?;
         let mut diary = Diary::open(options, &full, &to_full, &body.metadata).await;
-        let (mut sink, done) =
+        let (sink, done) =
             diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
         // What is there already has moved, if not now.
         let count = done.iter().map(|part| part.length).sum();
         destination.shared.progress.event(Event::Bytes { operation: Operation::Write, key: to, count });
-        let carried = match plan.carry(&sink, body, done, &diary).await {
-            Ok(checksums) => sink.finish(range.end, checksums).await.map_err(explain),
+        let mut way = UnderWay { ranges: plan, sink };
+        let carried = match way.ranges.carry(&way.sink, body, done, &diary).await {
+            Ok(checksums) => way.sink.finish(range.end, checksums).await.map_err(explain),
             Err(error) => Err(error),
         };
         match &carried {
             Ok(_) => diary.close(),
-            Err(error) if diary.is_kept() && may_go_on(error) => plan.stop().await,
+            Err(error) if diary.is_kept() && may_go_on(error) => way.ranges.stop().await,
             Err(_) => {
                 // The first error is the one to tell; what abort cannot remove is left to a clean-up.
-                plan.stop().await;
-                let _ = sink.abort().await;
+                way.ranges.stop().await;
+                let _ = way.sink.abort().await;
                 diary.close();
             }
         }
@@ -259,21 +278,18 @@ impl Store {
         to: &Key,
         options: &TransferOptions,
     ) -> Result<Metadata> {
-        let mut reader = self.reader(from, read).await?;
-        let mut writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
-        while let Some(chunk) = reader.try_next().await? {
-            writer.write(chunk).await?;
-        }
-        writer.finish().await
+        let reader = self.reader(from, read).await?;
+        let writer = destination.writer(to, destination.kept(reader.metadata(), options)).await?;
+        writer.write_all(reader).await
     }
 
     /// Writes what one body holds.
-    async fn write_body(&self, to: &Key, mut body: Body, options: WriteOptions) -> Result<Metadata> {
-        let mut writer = self.writer(to, options).await?;
-        while let Some(chunk) = body.chunk().await.map_err(|error| body.explain(error))? {
-            writer.write(chunk).await?;
-        }
-        writer.finish().await
+    async fn write_body(&self, to: &Key, body: Body, options: WriteOptions) -> Result<Metadata> {
+        let chunks = try_unfold(body, |mut body| async move {
+            let chunk = body.chunk().await.map_err(|error| body.explain(error))?;
+            Ok(chunk.map(|chunk| (chunk, body)))
+        });
+        self.writer(to, options).await?.write_all(chunks).await
     }
 
     /// What this store can keep of an object of another.
@@ -284,7 +300,7 @@ impl Store {
             .condition(options.condition.clone())
             .size(source.size)
             .kind(source.kind)
-            .verify(options.verify && source.kind == FileKind::File);
+            .verify(options.verify);
         (write.part_size, write.concurrency) = (options.part_size, options.concurrency);
         if let (Some(time), true) = (source.modified, can.set_modified) {
             write = write.modified(time);
@@ -339,6 +355,19 @@ struct Ranges {
     tasks: JoinSet<Result<Vec<Piece>>>,
 }
 
+/// An object on its way. Dropped without an end, its upload is given up behind the last of its parts.
+struct UnderWay {
+    ranges: Ranges,
+    sink: Sink,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut tasks = std::mem::take(&mut self.ranges.tasks);
+        self.sink.abort_behind(async move { tasks.shutdown().await });
+    }
+}
+
 /// What is known of a part that was taken.
 struct Piece {
     offset: u64,
@@ -347,14 +376,14 @@ struct Piece {
 }
 
 impl Ranges {
-    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Self {
+    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Result<Self> {
         let size = body.metadata.size;
-        let part = PartPlan::of(destination, options.part_size, Some(size)).size;
+        let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
         let preferred = body.store().declared().limits.range_preferred;
         let request = destination.kept(&body.metadata, options).request;
         let hash =
             destination.wants_proof(&request) || !request.expected.is_empty() || options.resume.is_some();
-        Self {
+        Ok(Self {
             part,
             preferred,
             size,
@@ -363,7 +392,7 @@ impl Ranges {
             pace: Pace::new(destination, options.concurrency),
             reading: Pace::new(body.store(), options.concurrency),
             tasks: JoinSet::new(),
-        }
+        })
     }
 
     /// Brings over what is missing besides what is `done`. `first` is the body that told how much there is.
@@ -394,12 +423,13 @@ impl Ranges {
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
         }
-        self.whole(pieces)
+        self.whole(pieces).map_err(|error| template.explain(error))
     }
 
     /// The next range at or after `from` none of whose parts stands.
     fn missing(&self, from: u64, standing: &HashSet<u64>) -> Option<Range<u64>> {
-        let mut number = from / self.part;
+        // The last part may be shorter: what ends with it leaves nothing behind it.
+        let mut number = from.div_ceil(self.part);
         while standing.contains(&number) {
             number += 1;
         }

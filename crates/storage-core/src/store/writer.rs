@@ -1,6 +1,10 @@
 //! Writing a stream of unknown length in parts that travel side by side (clauses WRITE-1, WRITE-2 and WRITE-5).
 
+use std::pin::pin;
+
 use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::StreamExt;
 use tokio::task::{JoinError, JoinSet};
 
 use super::Store;
@@ -91,6 +95,32 @@ impl Writer {
         self.enter()?;
         let taken = self.take(data.into()).await;
         self.leave(taken)
+    }
+
+    /// Writes all that comes and publishes it, or gives up before it tells what went wrong: who hears of it may end the
+    /// program.
+    pub(super) async fn write_all(
+        mut self,
+        chunks: impl Stream<Item = Result<Bytes>> + Send,
+    ) -> Result<Metadata> {
+        let mut chunks = pin!(chunks);
+        let written = loop {
+            match chunks.next().await {
+                Some(Ok(chunk)) => match self.write(chunk).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            }
+        };
+        match written {
+            Ok(()) => self.finish().await,
+            Err(error) => {
+                let _ = self.abort().await;
+                Err(error)
+            }
+        }
     }
 
     /// Publishes the object, and tells of it as a later stat would.

@@ -1,5 +1,6 @@
 //! Bytes and requests per second, paid for before they move.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,6 +119,8 @@ struct State {
     /// How much of it was allowed, at `since`.
     allowed: f64,
     since: Option<Instant>,
+    /// Claims that were given up before their turn, in order: where they end, and how long they were.
+    gaps: VecDeque<(f64, f64)>,
 }
 
 impl Meter {
@@ -174,6 +177,19 @@ impl State {
             }
             None => self.allowed.max(self.asked),
         };
+        // A claim that was given up takes no time when its turn comes. Not before: that would help those before it.
+        while let Some((end, count)) = self.gaps.front().copied()
+            && self.allowed >= end - count
+        {
+            self.gaps.pop_front();
+            self.allowed += count.min(self.asked - self.allowed).max(0.0);
+        }
+    }
+
+    /// What has to be allowed yet before the turn of a claim that ends there.
+    fn missing(&self, end: f64) -> f64 {
+        let gaps = self.gaps.iter().take_while(|(gap, _)| *gap < end).map(|(_, count)| count);
+        end - self.allowed - gaps.sum::<f64>()
     }
 }
 
@@ -191,7 +207,7 @@ impl Claim<'_> {
     fn wait(&mut self) -> Option<Duration> {
         let mut state = self.meter.lock();
         state.settle(Instant::now());
-        let missing = self.end - state.allowed;
+        let missing = state.missing(self.end);
         // What is left over from calculating in fractions is less than a thousandth of one.
         if missing < 1e-3 {
             self.is_open = false;
@@ -212,8 +228,9 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.is_open {
             let mut state = self.meter.lock();
+            let at = state.gaps.partition_point(|(end, _)| *end < self.end);
+            state.gaps.insert(at, (self.end, self.count));
             state.settle(Instant::now());
-            state.allowed = (state.allowed + self.count).min(state.asked.max(state.allowed));
             drop(state);
             self.meter.changed.notify_waiters();
         }
@@ -301,6 +318,24 @@ mod tests {
         .await;
         assert!(long.is_err());
         assert!(begun.elapsed() <= Duration::from_secs(11), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_helps_nobody_before_it() {
+        let limit = Limit::new().bytes_per_second(10);
+        let begun = Instant::now();
+        let first = async {
+            limit.bytes(100).await;
+            about(begun.elapsed(), 10.0);
+        };
+        let second = tokio::time::timeout(Duration::from_secs(1), limit.bytes(1000));
+        let third = async {
+            limit.bytes(100).await;
+            about(begun.elapsed(), 20.0);
+        };
+        let ((), second, ()) = futures_util::future::join3(first, second, third).await;
+        assert!(second.is_err());
+        about(time(&limit, 100, 10).await, 10.0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -161,7 +161,12 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.window.lock().in_flight -= 1;
+        let mut state = self.window.lock();
+        state.in_flight -= 1;
+        if state.in_flight == 0 {
+            // Until the next request there is nothing to measure.
+            state.round = Round::default();
+        }
     }
 }
 
@@ -254,6 +259,17 @@ mod tests {
         let window = Window::up_to(64);
         let size = run(&window, 2, 40).await;
         assert!(size <= 8, "{size}");
+    }
+
+    /// Time in which nothing was to be moved tells nothing of the way.
+    #[tokio::test(start_paused = true)]
+    async fn does_not_grow_with_every_pause() {
+        let window = Window::up_to(64);
+        for _ in 0..40 {
+            run(&window, 2, 2).await;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+        assert!(window.size() <= 8, "{}", window.size());
     }
 
     #[tokio::test(start_paused = true)]
