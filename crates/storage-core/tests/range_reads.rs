@@ -119,7 +119,7 @@ async fn a_broken_range_is_continued_alone_and_from_its_own_byte() {
     let cut = Fault::Cut { after: 300, with: Refusal::unavailable() };
     let faults = FaultLayer::new(Plan::new().rule(of_range(4 * STEP, cut).nth(0..1)));
     let store = store(STEP, &body, &faults).await;
-    let read = store.read(&key("a"), ReadOptions::new()).await.expect("read");
+    let read = store.read(&key("a"), ReadOptions::new().size_hint(10 * STEP)).await.expect("read");
     assert!(read.bytes == body);
     let mut asked: Vec<_> =
         faults.journal().of(Call::Read).into_iter().filter_map(|seen| seen.range).collect();
@@ -183,10 +183,16 @@ async fn an_object_without_a_name_for_its_version_is_read_in_one_request() {
     let faults = FaultLayer::new(Plan::new());
     let store = odd.store().layer(&faults);
     store.write(&key("a"), body.clone(), WriteOptions::new()).await.expect("written");
+    let asked = || -> Vec<ByteRange> {
+        faults.journal().of(Call::Read).into_iter().filter_map(|seen| seen.range).collect()
+    };
     let read = store.read(&key("a"), ReadOptions::new()).await.expect("read");
     assert!(read.bytes == body);
-    let asked: Vec<_> = faults.journal().of(Call::Read).into_iter().filter_map(|seen| seen.range).collect();
-    assert_eq!(asked, [ByteRange::Bounded { start: 0, end: STEP }, ByteRange::Full]);
+    assert_eq!(asked(), [ByteRange::Full]);
+    // Who tells the size beforehand pays for one request more.
+    let read = store.read(&key("a"), ReadOptions::new().size_hint(10 * STEP)).await.expect("read");
+    assert!(read.bytes == body);
+    assert_eq!(asked()[1..], [ByteRange::Bounded { start: 0, end: STEP }, ByteRange::Full]);
 }
 
 /// As many are on their way as were asked for, the one in front among them.
