@@ -23,7 +23,7 @@ const BLOCKS_MAX: u64 = 50_000;
 const BLOCK_MAX: u64 = 4000 << 20;
 
 /// Ranges of a large object: long enough that a request is nothing beside its bytes.
-const RANGE: u64 = 16 << 20;
+const RANGE: u64 = 8 << 20;
 /// A container.
 #[derive(Clone)]
 pub struct Azure(Arc<Container>);

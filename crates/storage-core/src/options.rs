@@ -174,7 +174,8 @@ pub struct WriteRequest {
     pub token: String,
     /// The checksums that the caller expects. `Store` compares; a service that can verify by itself should get them.
     pub expected: Vec<Checksum>,
-    /// Whether to acknowledge only what was held against what was sent; set only where `verified_writes` is declared.
+    /// Whether to acknowledge only what was held against what was sent. Who does not declare `verified_writes` leaves that to
+    /// `Store`.
     pub verify: bool,
 }
 

@@ -24,7 +24,7 @@ const OBJECT_MAX: u64 = 5 << 40;
 /// What parts put together may be at most.
 const PIECES_MAX: u64 = 10_000;
 /// Ranges of a large object: long enough that a request is nothing beside its bytes.
-const RANGE: u64 = 16 << 20;
+const RANGE: u64 = 8 << 20;
 /// The longest that a signature may hold.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -23,7 +23,7 @@ use crate::{cleanup, client, copy, delete, read, sign, upload, write};
 const PART_MIN: u64 = 5 << 20;
 const PART_MAX: u64 = 5 << 30;
 /// Ranges of a large object: long enough that a request is nothing beside its bytes.
-const RANGE: u64 = 16 << 20;
+const RANGE: u64 = 8 << 20;
 /// The longest that signature version 4 allows.
 const SIGNED_URLS: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -442,8 +442,9 @@ impl Ranges {
     /// Leave from both ends.
     fn leave(&self) -> Option<[Leave; 2]> {
         let in_flight = self.tasks.len();
-        // A task holds one part at a time.
-        Some([self.pace.next(in_flight, self.part)?, self.reading.next(in_flight, 0)?])
+        // A task holds one part at a time. Both are asked: a window that is not asked does not know that it is full.
+        let (writing, reading) = (self.pace.next(in_flight, self.part), self.reading.next(in_flight, 0));
+        Some([writing?, reading?])
     }
 
     async fn join_one(&mut self) -> Result<Vec<Piece>> {

@@ -101,7 +101,8 @@ impl Store {
         Ok(metadata)
     }
 
-    /// Reads a new object and compares. That somebody else has replaced it meanwhile says nothing of the write.
+    /// Reads a new object and compares. If somebody else has replaced it meanwhile, nothing can be said of it any more, which is
+    /// an error and no proof.
     async fn read_back(&self, name: &Key, written: &Metadata, sent: &Checksums) -> Result<()> {
         let Some(expected) = sent.get(VERIFY) else { return Ok(()) };
         let mut read = ReadOptions::new();

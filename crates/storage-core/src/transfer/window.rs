@@ -1,7 +1,8 @@
 //! How many requests with a body travel side by side: as many as the way to the service makes use of.
 //!
 //! Additive increase, multiplicative decrease (Chiu and Jain, 1989). A round is as many finished requests as fit in the
-//! window. While a full window moves bytes faster than before, it grows by a step. Where the service throttles, it
+//! window. While a full window moves bytes faster than before, it grows: by doubling until that is in vain for the first time
+//! (slow start, RFC 5681), by a step from then on. Where the service throttles, it
 //! halves. Where requests only take longer and nothing moves faster, more of them are a queue somewhere: it shrinks.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,8 @@ struct State {
     idle_rounds: u32,
     /// The size before a look whether there is more.
     probed_from: Option<f64>,
+    /// No growth was in vain yet.
+    searches: bool,
     /// The window has changed: the round that is under way tells of both sizes, and so of neither.
     changed: bool,
     throttled: Option<Instant>,
@@ -88,6 +91,7 @@ impl Window {
             best: None,
             idle_rounds: 0,
             probed_from: None,
+            searches: true,
             changed: false,
             throttled: None,
         };
@@ -129,7 +133,7 @@ impl Window {
         if state.adapts && !same_storm {
             state.size = (state.size / 2.0).max(1.0);
             state.throttled = Some(now);
-            state.best = None;
+            (state.best, state.probed_from, state.searches) = (None, None, false);
             state.round = Round::default();
         }
     }
@@ -204,7 +208,7 @@ impl State {
         if let Some(before) = self.probed_from.take() {
             // More of them moved nothing more.
             self.size = self.size.min(before);
-            self.changed = true;
+            (self.changed, self.searches) = (true, false);
         } else if rate < best_rate * SLOWER {
             // The way itself is another one now: what is best has to be found anew.
             self.best = None;
@@ -218,9 +222,15 @@ impl State {
         }
     }
 
+    /// By a step; before the first growth that gave nothing, by doubling, since a distant service would be reached late.
     fn grow(&mut self) {
-        self.size = (self.size + STEP).min(self.max);
+        let before = self.size;
+        let size = if self.searches { self.size * 2.0 } else { self.size + STEP };
+        self.size = size.min(self.max);
         self.changed = true;
+        if self.searches {
+            self.probed_from = Some(before);
+        }
     }
 }
 
