@@ -35,8 +35,8 @@ pub use location::Location;
 pub use meta::{Attributes, ETag, FileKind, Metadata, UnixAttributes, Version};
 pub use options::{
     Change, CleanupReport, Condition, CopyOptions, CopyRequest, CopyTarget, DeleteTarget, Directory, Entry,
-    ListOptions, ListRequest, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions, StatOptions,
-    StatRequest, TransferOptions, WriteOptions, WriteRequest,
+    ListOptions, ListRequest, Moved, Object, ReadConditions, ReadOptions, ReadRequest, RenameOptions,
+    StatOptions, StatRequest, TransferOptions, WriteOptions, WriteRequest,
 };
 pub use path::{KeyPath, is_staged_name, staged_name};
 pub use pattern::Pattern;

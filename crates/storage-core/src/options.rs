@@ -1,5 +1,7 @@
 //! What a caller can ask for, per operation. Defaults live here; a backend gets the request part only.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::checksum::{Algorithm, Checksum};
@@ -534,6 +536,30 @@ pub struct CopyRequest {
     pub set_owner: bool,
     /// Whether to hold the copy against its source before it is published, where the backend and not a service copies.
     pub verify: bool,
+    /// Whom to tell of bytes that moved; set for a single object. What was not told of by the end is told of then.
+    pub moved: Option<Moved>,
+}
+
+/// Hears how many more bytes of a copy moved. It must not block.
+#[derive(Clone)]
+pub struct Moved(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Moved {
+    /// Calls `hear` with each number of bytes.
+    pub fn new(hear: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Tells of `bytes` more.
+    pub fn tell(&self, bytes: u64) {
+        (self.0)(bytes);
+    }
+}
+
+impl fmt::Debug for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Moved")
+    }
 }
 
 /// One object to copy out of another store.

@@ -1,14 +1,16 @@
 //! Copy by the machine itself: a shared extent where the volume can, the kernel's copy or large positional reads where it
 //! cannot, holes kept.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Advice, AtFlags, FallocateFlags, SeekFrom, Stat, fstat, seek, statat};
 use rustix::io::Errno;
 use storage_core::{
-    Attributes, Condition, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Payload, Result,
-    UnixAttributes, WriteRequest,
+    Attributes, Condition, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Moved, Payload,
+    Result, UnixAttributes, WriteRequest,
 };
 
 use crate::blocking::Cancel;
@@ -20,7 +22,7 @@ use crate::stage::Staged;
 use crate::stat;
 
 /// Bytes that the kernel copies in one step, between which a copy can be cancelled.
-const STEP: usize = 64 << 20;
+const STEP: usize = 16 << 20;
 /// Bytes read, written and read back in one step: they stay in the processor's cache.
 const BUFFER: usize = 256 << 10;
 /// A run of data this long is shared out among threads.
@@ -77,7 +79,8 @@ pub(crate) fn copy(
             if request.attributes.is_none() && is_onto_itself(root, from, to, &staged, &stat) {
                 return unchanged(Found::File { file, stat }.metadata()?, &request.condition);
             }
-            staged.keep_failure(copy_content(&file, &staged, &stat, cancel))?;
+            let way = Way { from: &file, staged: &staged, cancel, moved: request.moved.as_ref() };
+            staged.keep_failure(way.copy(stat.st_size.unsigned_abs()))?;
             let now = fstat(&file).map_err(doing("stat the source"))?;
             if !stat::same_content(&stat, &now) {
                 return Err(crate::read::changed());
@@ -112,26 +115,117 @@ fn unchanged(metadata: Metadata, condition: &Condition) -> Result<Metadata> {
     }
 }
 
-fn copy_content(from: &OwnedFd, staged: &Staged, stat: &Stat, cancel: &Cancel) -> Result<()> {
-    let size = stat.st_size.unsigned_abs();
-    if size == 0 {
-        return Ok(());
+/// From one open file to another.
+struct Way<'a> {
+    from: &'a OwnedFd,
+    staged: &'a Staged,
+    cancel: &'a Cancel,
+    moved: Option<&'a Moved>,
+}
+
+impl Way<'_> {
+    fn copy(&self, size: u64) -> Result<()> {
+        // Where the volume shares extents the copy takes no time and no space; it never aliases, writes part the two.
+        if size == 0 || rustix::fs::ioctl_ficlone(&self.staged.file, self.from).is_ok() {
+            return Ok(());
+        }
+        if size <= BUFFER as u64 {
+            return self.by_hand(0..size);
+        }
+        rustix::fs::ftruncate(&self.staged.file, size).map_err(doing("set the length"))?;
+        let mut at = 0;
+        while at < size {
+            let Some((start, end)) = next_data(self.from, at, size)? else { return Ok(()) };
+            self.extent(start..end)?;
+            at = end;
+        }
+        Ok(())
     }
-    // Where the volume shares extents the copy takes no time and no space; it never aliases, writes part the two.
-    if rustix::fs::ioctl_ficlone(&staged.file, from).is_ok() {
-        return Ok(());
+
+    fn extent(&self, extent: Range<u64>) -> Result<()> {
+        let staged = self.staged;
+        if staged.verifies() || staged.makes_holes() {
+            return self.share_out(extent);
+        }
+        let Range { start, end } = extent;
+        let (mut read_at, mut write_at) = (start, start);
+        while read_at < end {
+            self.cancel.check()?;
+            let length = usize::try_from(end - read_at).unwrap_or(usize::MAX).min(STEP);
+            let (from, to) = ((self.from, Some(&mut read_at)), (&staged.file, Some(&mut write_at)));
+            match rustix::fs::copy_file_range(from.0, from.1, to.0, to.1, length) {
+                Ok(0) => return Err(shrank()),
+                Ok(copied) => self.tell(copied as u64),
+                Err(Errno::INTR) => {}
+                Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    return self.share_out(read_at..end);
+                }
+                Err(errno) => return Err(from_errno(errno, "copy the content")),
+            }
+        }
+        Ok(())
     }
-    if size <= BUFFER as u64 {
-        return copy_by_hand(from, staged, 0..size, cancel);
+
+    /// Copies a long run by several threads, each its own share of it.
+    fn share_out(&self, extent: Range<u64>) -> Result<()> {
+        let length = extent.end - extent.start;
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS)) as u64;
+        if length < SHARED {
+            return self.by_hand(extent);
+        }
+        // Space is reserved in one piece; where that cannot be, the writes find their own.
+        if !self.staged.makes_holes() {
+            let keep = FallocateFlags::KEEP_SIZE;
+            let _ = rustix::fs::fallocate(&self.staged.file, keep, extent.start, length);
+        }
+        let sequential = Advice::Sequential;
+        let _ = rustix::fs::fadvise(self.from, extent.start, NonZeroU64::new(length), sequential);
+        let next = AtomicU64::new(extent.start);
+        let share = || -> Result<()> {
+            loop {
+                let start = next.fetch_add(SHARE, Ordering::Relaxed);
+                if start >= extent.end {
+                    return Ok(());
+                }
+                self.by_hand(start..extent.end.min(start + SHARE))?;
+            }
+        };
+        std::thread::scope(|scope| {
+            // Where no thread is to be had, this one does it all.
+            let another = |_| std::thread::Builder::new().spawn_scoped(scope, share).ok();
+            let others: Vec<_> = (1..threads).filter_map(another).collect();
+            let mine = share();
+            others.into_iter().fold(mine, |all, other| {
+                let broken = |_| Err(Error::new(ErrorKind::Other, "a thread of the copy ended early"));
+                all.and(other.join().unwrap_or_else(broken))
+            })
+        })
     }
-    rustix::fs::ftruncate(&staged.file, size).map_err(doing("set the length"))?;
-    let mut at = 0;
-    while at < size {
-        let Some((start, end)) = next_data(from, at, size)? else { return Ok(()) };
-        copy_extent(from, staged, start..end, cancel)?;
-        at = end;
+
+    fn by_hand(&self, extent: Range<u64>) -> Result<()> {
+        let Range { start: mut at, end } = extent;
+        let mut buffer = vec![0u8; BUFFER.min(usize::try_from(end - at).unwrap_or(BUFFER))];
+        while at < end {
+            self.cancel.check()?;
+            let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let read = match rustix::io::pread(self.from, &mut buffer[..wanted], at) {
+                Ok(0) => return Err(shrank()),
+                Ok(read) => read,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(from_errno(errno, "read the source")),
+            };
+            self.staged.write(&buffer[..read], at)?;
+            at += read as u64;
+        }
+        self.tell(end - extent.start);
+        Ok(())
     }
-    Ok(())
+
+    fn tell(&self, bytes: u64) {
+        if let Some(moved) = self.moved {
+            moved.tell(bytes);
+        }
+    }
 }
 
 /// The next run of data at or after `at`; what lies between runs are holes.
@@ -146,81 +240,6 @@ fn next_data(from: &OwnedFd, at: u64, size: u64) -> Result<Option<(u64, u64)>> {
         Err(Errno::INVAL) => Ok(Some((at, size))),
         Err(errno) => Err(from_errno(errno, "find the next data")),
     }
-}
-
-fn copy_extent(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
-    if staged.verifies() || staged.makes_holes() {
-        return share_out(from, staged, extent, cancel);
-    }
-    let Range { start, end } = extent;
-    let (mut read_at, mut write_at) = (start, start);
-    while read_at < end {
-        cancel.check()?;
-        let length = usize::try_from(end - read_at).unwrap_or(usize::MAX).min(STEP);
-        let copied =
-            rustix::fs::copy_file_range(from, Some(&mut read_at), &staged.file, Some(&mut write_at), length);
-        match copied {
-            Ok(0) => return Err(shrank()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                return share_out(from, staged, read_at..end, cancel);
-            }
-            Err(errno) => return Err(from_errno(errno, "copy the content")),
-        }
-    }
-    Ok(())
-}
-
-/// Copies a long run by several threads, each its own share of it.
-fn share_out(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
-    let length = extent.end - extent.start;
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS)) as u64;
-    if length < SHARED || threads == 1 {
-        return copy_by_hand(from, staged, extent, cancel);
-    }
-    // Space is reserved in one piece; where that cannot be, the writes find their own.
-    if !staged.makes_holes() {
-        let _ = rustix::fs::fallocate(&staged.file, FallocateFlags::KEEP_SIZE, extent.start, length);
-    }
-    let _ = rustix::fs::fadvise(from, extent.start, std::num::NonZeroU64::new(length), Advice::Sequential);
-    let next = std::sync::atomic::AtomicU64::new(extent.start);
-    let share = || -> Result<()> {
-        loop {
-            let start = next.fetch_add(SHARE, std::sync::atomic::Ordering::Relaxed);
-            if start >= extent.end {
-                return Ok(());
-            }
-            copy_by_hand(from, staged, start..extent.end.min(start + SHARE), cancel)?;
-        }
-    };
-    std::thread::scope(|scope| {
-        // Where no thread is to be had, this one does it all.
-        let another = |_| std::thread::Builder::new().spawn_scoped(scope, share).ok();
-        let others: Vec<_> = (1..threads).filter_map(another).collect();
-        let mine = share();
-        others.into_iter().fold(mine, |all, other| {
-            let broken = |_| Err(Error::new(ErrorKind::Other, "a thread of the copy ended early"));
-            all.and(other.join().unwrap_or_else(broken))
-        })
-    })
-}
-
-fn copy_by_hand(from: &OwnedFd, staged: &Staged, extent: Range<u64>, cancel: &Cancel) -> Result<()> {
-    let Range { start: mut at, end } = extent;
-    let mut buffer = vec![0u8; BUFFER.min(usize::try_from(end - at).unwrap_or(BUFFER))];
-    while at < end {
-        cancel.check()?;
-        let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-        let read = match rustix::io::pread(from, &mut buffer[..wanted], at) {
-            Ok(0) => return Err(shrank()),
-            Ok(read) => read,
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(from_errno(errno, "read the source")),
-        };
-        staged.write(&buffer[..read], at)?;
-        at += read as u64;
-    }
-    Ok(())
 }
 
 fn shrank() -> Error {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 
 use common::{Root, get, key, leftovers, put, store};
 use storage_conformance::fault::{FaultLayer, Plan};
-use storage_core::{Condition, CopyTarget, ErrorKind, Store, TransferOptions};
+use storage_core::{Condition, CopyTarget, ErrorKind, Event, Operation, Progress, Store, TransferOptions};
 use storage_fs::{Config, Fs, Symlinks};
 
 const POLICIES: [Symlinks; 3] = [Symlinks::Follow, Symlinks::Preserve, Symlinks::Skip];
@@ -183,4 +183,38 @@ async fn the_others_are_copied_where_one_cannot_be() {
     assert_eq!(done[0].as_ref().expect_err("it is there").kind(), ErrorKind::AlreadyExists);
     assert!(done[1].is_ok());
     assert_eq!(destination.content("2/a").as_deref(), Some(&b"content of 2"[..]));
+}
+
+/// Hears of bytes.
+#[derive(Debug, Default)]
+struct Heard(std::sync::Mutex<Vec<u64>>);
+
+impl Progress for Heard {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Bytes { operation: Operation::Write, count, .. } = event {
+            self.0.lock().expect("nobody panics").push(count);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_large_copy_tells_how_far_it_is_and_adds_up() {
+    for verify in [true, false] {
+        let (source, destination) = (Root::new(Symlinks::Follow), Root::new(Symlinks::Follow));
+        let content: Vec<u8> = (0..40_000_123_u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(source.at("large"), &content).expect("the source");
+        source.file("small", "x");
+        let heard = std::sync::Arc::new(Heard::default());
+        let to = destination.store.with_progress(heard.clone());
+        let copies = ["large", "small"].map(|name| CopyTarget::new(key(name), key(name)));
+        for copy in copies {
+            let done = source.store.copy_all_to(&[copy], &to, &TransferOptions::new().verify(verify)).await;
+            assert!(done[0].as_ref().expect("it is copied").by_service);
+        }
+        let heard = heard.0.lock().expect("nobody panics");
+        assert_eq!(heard.iter().sum::<u64>(), content.len() as u64 + 1);
+        // A volume that shares extents has nothing to tell before the end of each.
+        assert!(heard.len() == 2 || heard.len() > 3, "{heard:?}");
+        assert!(get(&destination.store, "large").await.expect("it is there") == content);
+    }
 }

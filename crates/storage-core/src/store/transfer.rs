@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::stream::try_unfold;
 use tokio::task::JoinSet;
@@ -19,7 +20,7 @@ use crate::checksum::{Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, Metadata};
-use crate::options::{Condition, CopyRequest, CopyTarget, ReadOptions, TransferOptions, WriteOptions};
+use crate::options::{Condition, CopyRequest, CopyTarget, Moved, ReadOptions, TransferOptions, WriteOptions};
 use crate::progress::Event;
 use crate::retry::Repeat;
 use crate::transfer::{Entry, TakenPart};
@@ -70,12 +71,16 @@ impl Store {
     ) -> Vec<Result<Transferred>> {
         let mut all = Vec::with_capacity(copies.len());
         for batch in copies.chunks(destination.declared().limits.copy_batch.max(1)) {
-            let by_service = self.copy_by_service(batch, destination, options).await;
+            let told = Arc::new(AtomicU64::new(0));
+            let by_service = self.copy_by_service(batch, destination, options, &told).await;
             for (copy, done) in batch.iter().zip(by_service) {
                 let carried = match done {
                     Ok(Some(metadata)) => {
-                        let (operation, key, count) = (Operation::Write, &copy.to, metadata.size);
-                        destination.shared.progress.event(Event::Bytes { operation, key, count });
+                        let count = metadata.size.saturating_sub(told.load(Ordering::Relaxed));
+                        let (operation, key) = (Operation::Write, &copy.to);
+                        if count > 0 {
+                            destination.shared.progress.event(Event::Bytes { operation, key, count });
+                        }
                         Ok(Transferred { metadata, verified: options.verify, by_service: true })
                     }
                     Ok(None) => {
@@ -108,11 +113,19 @@ impl Store {
         copies: &[CopyTarget],
         destination: &Store,
         options: &TransferOptions,
+        told: &Arc<AtomicU64>,
     ) -> Vec<Result<Option<Metadata>>> {
         let mut request = CopyRequest { condition: options.condition.clone(), ..CopyRequest::default() };
         request.preserve = true;
         request.set_owner = options.owner;
         request.verify = options.verify;
+        if let [copy] = copies {
+            let (progress, key, told) = (destination.shared.progress.clone(), copy.to.clone(), told.clone());
+            request.moved = Some(Moved::new(move |count| {
+                told.fetch_add(count, Ordering::Relaxed);
+                progress.event(Event::Bytes { operation: Operation::Write, key: &key, count });
+            }));
+        }
         let full = |copy: &CopyTarget| {
             let explain = |error| destination.explain(error, Operation::Copy, copy.to.as_str());
             destination.admit_condition(&request.condition).map_err(explain)?;
