@@ -38,6 +38,9 @@ pub(crate) async fn copy(
     }
     let mut change = Change::new();
     change.unix = known.unix;
+    change.set_owner = request.set_owner;
+    change.modified = known.modified.filter(|_| request.preserve);
+    let given = Given { time: change.modified.is_some(), permissions: true };
     if let Some(change) = attributes::change(&change)? {
         session.check(copy.set_metadata(change).await)?;
     }
@@ -47,7 +50,6 @@ pub(crate) async fn copy(
             return Err(staged.explain(&session, error).await);
         }
     }
-    let given = Given { time: false, permissions: true };
     let copied = staged.finish(&request.condition, known.size, given).await;
     // Without an answer to give up, the file is removed by the staged one's end.
     copied.map_err(|error| if error.kind() == ErrorKind::NotFound { error.maybe_applied() } else { error })
