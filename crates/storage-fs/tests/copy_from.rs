@@ -211,7 +211,7 @@ async fn a_large_copy_tells_how_far_it_is_and_adds_up() {
             let done = source.store.copy_all_to(&[copy], &to, &TransferOptions::new().verify(verify)).await;
             assert!(done[0].as_ref().expect("it is copied").by_service);
         }
-        let heard = heard.0.lock().expect("nobody panics");
+        let heard = std::mem::take(&mut *heard.0.lock().expect("nobody panics"));
         assert_eq!(heard.iter().sum::<u64>(), content.len() as u64 + 1);
         // A volume that shares extents has nothing to tell before the end of each.
         assert!(heard.len() == 2 || heard.len() > 3, "{heard:?}");
