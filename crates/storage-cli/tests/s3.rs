@@ -121,8 +121,23 @@ fn wildcards(sandbox: &Sandbox) {
     assert_eq!(sandbox.run(["ls", "s3:u"]).ok().out(), "a\nb\n");
     sandbox.run(["cp", "s3:u/*", "d/"]).ok().tells("copied 2 files");
     assert_eq!(sandbox.read("d/b"), b"two");
-    sandbox.run(["sync", "s3:t", "s3:v"]).ok().tells("copied 3 files");
+    no_byte_passes(sandbox, &["sync", "-q", "s3:t", "s3:v"]);
     sandbox.run(["check", "s3:t", "s3:v"]).ok();
+    no_byte_passes(sandbox, &["cp", "-q", "s3:t/a", "s3:w"]);
+    assert_eq!(sandbox.run(["cat", "s3:w"]).ok().out(), "one");
+}
+
+/// Runs `args` under a limit that lets none through: what needs one waits for ever, and is given up.
+fn no_byte_passes(sandbox: &Sandbox, args: &[&str]) {
+    let mut child = sandbox.command(args).args(["--limit-rate", "0"]).spawn().expect("the program runs");
+    for _ in 0..600 {
+        if let Some(ended) = child.try_wait().expect("it runs") {
+            return assert!(ended.success(), "{args:?}: {ended}");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.kill().expect("it runs");
+    panic!("bytes pass through the program: {args:?}");
 }
 
 const LARGE: usize = 96 << 20;

@@ -31,7 +31,8 @@ use crate::transfer::{Entry, TakenPart};
 pub struct Transferred {
     /// Of the new object.
     pub metadata: Metadata,
-    /// Whether the copy was held against its source; where the service made it, whether the service says so.
+    /// Whether the copy was held against what was read of its source. Of a copy that a service made inside itself there is
+    /// its word alone that it is one; a local one is compared, unless the volume shares the extents of the two.
     pub verified: bool,
     /// Whether the service copied, and no byte passed through the client.
     pub by_service: bool,
