@@ -34,6 +34,10 @@ impl Upload for FaultUpload {
         })
     }
 
+    fn takes_parts_twice(&self) -> bool {
+        self.inner.takes_parts_twice()
+    }
+
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         let mut seen = Seen::new(Call::Finish, &self.name);
         seen.length = size;

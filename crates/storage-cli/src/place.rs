@@ -215,12 +215,22 @@ impl Place {
             let found = Self::Path(real.unwrap_or_else(|| path.clone())).find_object(how).await;
             return found.map_err(|e| e.renamed(self.shown()));
         }
+        let path = match self {
+            Self::Url(remote) => remote.location().path(),
+            Self::Path(_) => "",
+        };
+        // Who writes a slash at the end means a directory, even where some tool left an object of that name to mark it.
+        if path.ends_with('/') {
+            let store = self.open(how).await?;
+            if holds_something(&store).await? {
+                return Ok(Found::Directory(store));
+            }
+        }
         match self.find_object(how).await {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
                 let store = self.open(how).await?;
                 // Where directories are but names, one with nothing in it is a name mistyped. The root is always there.
-                let root = matches!(self, Self::Url(remote) if remote.location().path().is_empty());
-                if root || holds_something(&store).await? {
+                if path.is_empty() || holds_something(&store).await? {
                     return Ok(Found::Directory(store));
                 }
                 Err(Error::new(ErrorKind::NotFound, "there is nothing of this name").with_name(self.shown()))

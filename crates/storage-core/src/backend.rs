@@ -258,6 +258,12 @@ pub trait Upload: fmt::Debug + Send + Sync {
     /// After one the part may be sent again.
     fn part(&self, part: Part) -> BoxFuture<'_, Result<()>>;
 
+    /// Whether the same part may travel twice at a time, and it does not matter which comes last, even if the call for the
+    /// one that came first was dropped. Then a part that is late is sent once more beside it.
+    fn takes_parts_twice(&self) -> bool {
+        false
+    }
+
     /// Publishes the object of `size` bytes and tells of it as a stat would. Called again after a lost answer, it tells
     /// the same, or fails with `NotFound` where the token of the write is kept and proves the first call.
     ///

@@ -47,4 +47,4 @@ pub use retry::{RetryPolicy, Timeouts};
 pub use secret::Secret;
 pub use sign::{SignRequest, SignedMethod, SignedRequest};
 pub use store::{Listing, ReadOutcome, Reader, Store, Transferred, Writer};
-pub use transfer::{Allowed, Budget, Journal, Limit, TakenPart, Window};
+pub use transfer::{Allowed, Budget, Hedge, Journal, Limit, TakenPart, Window};

@@ -17,6 +17,7 @@ use storage_core::{
 
 use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
 use crate::list::S3Lister;
+use crate::wire::Wire;
 use crate::{cleanup, client, copy, delete, read, sign, upload, write};
 
 /// What a part may have; the last one, less. One request may write as much as a part.
@@ -33,7 +34,10 @@ pub struct S3(Arc<Bucket>);
 
 /// What all requests share.
 pub(crate) struct Bucket {
+    /// For what is rare.
     pub(crate) client: Client,
+    /// For what every object needs.
+    pub(crate) wire: Wire,
     pub(crate) name: String,
     pub(crate) config: Config,
     pub(crate) conditions: Conditions,
@@ -62,6 +66,7 @@ impl S3 {
         };
         Ok(Self(Arc::new(Bucket {
             client: service.client,
+            wire: service.wire,
             name: config.bucket.clone(),
             conditions: config.conditions.unwrap_or(default),
             checksums,

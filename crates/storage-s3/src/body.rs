@@ -5,22 +5,20 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use storage_core::Payload;
 
 /// Pieces on their way out.
-struct Pieces {
+pub(crate) struct Pieces {
     left: VecDeque<Bytes>,
     len: u64,
 }
 
-/// A body of these pieces.
-pub(crate) fn pieces(payload: &Payload) -> ByteStream {
-    let left: VecDeque<Bytes> = payload.chunks().iter().cloned().collect();
-    let len = payload.len();
-    ByteStream::from_body_1_x(Pieces { left, len })
+impl Pieces {
+    pub(crate) fn new(payload: &Payload) -> Self {
+        Self { left: payload.chunks().iter().cloned().collect(), len: payload.len() }
+    }
 }
 
 impl Body for Pieces {

@@ -5,6 +5,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use storage_core::{Algorithm, Checksum, Checksums, Error, ErrorKind, Payload, Result};
 
+use crate::wire::Answer;
+
+/// The header that carries it.
+pub(crate) const CRC64: &str = "x-amz-checksum-crc64nvme";
+
 /// The checksum of one part or of a whole object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crc64(u64);
@@ -51,6 +56,16 @@ pub(crate) fn told(values: [(Algorithm, Option<&str>); 4]) -> Checksums {
         Checksum::new(algorithm, &bytes).ok()
     });
     known.collect()
+}
+
+/// The checksums that the headers of an answer tell.
+pub(crate) fn told_by(answer: &Answer) -> Checksums {
+    told([
+        (Algorithm::Crc64Nvme, answer.header(CRC64)),
+        (Algorithm::Crc32c, answer.header("x-amz-checksum-crc32c")),
+        (Algorithm::Sha1, answer.header("x-amz-checksum-sha1")),
+        (Algorithm::Sha256, answer.header("x-amz-checksum-sha256")),
+    ])
 }
 
 #[cfg(test)]

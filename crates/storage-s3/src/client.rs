@@ -1,20 +1,23 @@
 //! The vendor's client: one TLS stack, no retries and no timeouts of its own but on connecting. `Store` has the rest.
 
-use std::time::Duration;
+use std::path::Path;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::endpoint::Params;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    ProvideCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    ProvideCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_types::service_config::ServiceConfigKey;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -23,11 +26,15 @@ use storage_core::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Credentials};
 use crate::error::root;
+use crate::wire::{Keys, Place, Signer, Wire};
 
 /// What `open` finds out about the service.
 #[derive(Debug)]
 pub(crate) struct Service {
+    /// For what is rare.
     pub(crate) client: aws_sdk_s3::Client,
+    /// For what every object needs, over the same connections.
+    pub(crate) wire: Wire,
     /// Whether it is AWS, or something that speaks its protocol.
     pub(crate) is_aws: bool,
     /// Whether requests travel encrypted, so that signing their bodies adds nothing.
@@ -46,18 +53,20 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         .or_else(profile.build())
         .or_else(Region::new("us-east-1"));
     let region = region.region().await;
-    let http_client = http_client(config)?;
+    let connector = connector(config)?;
+    let shared_connector = connector.clone();
+    let http_client = http_client_fn(move |_, _| shared_connector.clone());
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client.clone())
         .region(region.clone())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts(config.connect_timeout))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     loader = match &config.credentials {
         Credentials::Chain => loader,
         Credentials::Profile(name) => {
             // The vendor's chain would take keys of the environment before those of a profile that was asked for.
-            let settings = ProviderConfig::default().with_http_client(http_client).with_region(region);
+            let settings =
+                ProviderConfig::default().with_http_client(http_client).with_region(region.clone());
             let profile = ProfileFileCredentialsProvider::builder().configure(&settings).profile_name(name);
             let profile = profile.build();
             // A profile that is not there is told of the first time alone, and nobody would know by which name.
@@ -78,14 +87,37 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
     let is_aws = endpoint.as_deref().is_none_or(is_aws);
     let mut specific = aws_sdk_s3::config::Builder::from(&shared);
     specific.set_endpoint_url(endpoint.clone());
+    let path_style = config.path_style.unwrap_or(!is_aws);
     let specific = specific
-        .force_path_style(config.path_style.unwrap_or(!is_aws))
+        .force_path_style(path_style)
         // What `Store` sends carries its own checksum; the vendor's default breaks services that know none.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .build();
+    let client = aws_sdk_s3::Client::from_conf(specific);
+    let params = Params::builder()
+        .bucket(&config.bucket)
+        .force_path_style(path_style)
+        .use_fips(shared.use_fips().unwrap_or(false))
+        .use_dual_stack(shared.use_dual_stack().unwrap_or(false))
+        .set_region(region.map(|region| region.to_string()))
+        .set_endpoint(endpoint.clone())
+        .build();
+    let params = params.map_err(|e| {
+        Error::new(ErrorKind::InvalidConfig, "the settings name no bucket").with_source(root(&e))
+    })?;
+    let place = Place::resolve(&params).await?;
+    let keys = match shared.credentials_provider() {
+        None => Keys::Nobody,
+        Some(_) if place.has_sessions => {
+            Keys::Session { client: client.clone(), bucket: config.bucket.clone() }
+        }
+        Some(provider) => Keys::Provider(provider),
+    };
+    let signer = Signer::new(keys, place.region, place.service);
+    let wire = Wire { connector, base: place.url, signer };
     let is_tls = endpoint.is_none_or(|url| url.starts_with("https://"));
-    Ok(Service { client: aws_sdk_s3::Client::from_conf(specific), is_aws, is_tls })
+    Ok(Service { client, wire, is_aws, is_tls })
 }
 
 /// What environment and profile say: for S3 alone, or for all services. The vendor's client looks at both by itself, but
@@ -107,13 +139,22 @@ fn no_profile(name: &str, why: &(dyn std::error::Error + 'static)) -> Error {
     Error::new(ErrorKind::Unauthenticated, message).with_source(root(why))
 }
 
-fn timeouts(connect: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(connect).build()
+/// What keeps the connections: one pool for all requests, whoever builds them. A proxy is taken from the environment, as
+/// by other tools.
+fn connector(config: &Config) -> Result<SharedHttpConnector> {
+    let settings = HttpConnectorSettings::builder().connect_timeout(config.connect_timeout).build();
+    let mut builder = Connector::builder()
+        .connector_settings(settings)
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    if let Some(path) = &config.ca_file {
+        builder = builder.tls_context(trusting(path)?);
+    }
+    Ok(SharedHttpConnector::new(builder.build()))
 }
 
-fn http_client(config: &Config) -> Result<SharedHttpClient> {
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    let Some(path) = &config.ca_file else { return Ok(builder.build_https()) };
+/// TLS that trusts the authorities of this file besides the system's.
+fn trusting(path: &Path) -> Result<TlsContext> {
     let wrong = |message: String| Error::new(ErrorKind::InvalidConfig, message);
     let pem = std::fs::read(path)
         .map_err(|e| wrong(format!("`ca_file` {} cannot be read", path.display())).with_source(e))?;
@@ -129,11 +170,10 @@ fn http_client(config: &Config) -> Result<SharedHttpClient> {
         roots.add(certificate).map_err(|e| cannot(e.to_string()))?;
     }
     let trust = TrustStore::default().with_pem_certificate(pem);
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(trust)
         .build()
-        .map_err(|e| wrong(format!("`ca_file` {} cannot be used", path.display())).with_source(e))?;
-    Ok(builder.tls_context(context).build_https())
+        .map_err(|e| wrong(format!("`ca_file` {} cannot be used", path.display())).with_source(e))
 }
 
 fn check_endpoint(url: &str) -> Result<()> {

@@ -6,18 +6,20 @@ use std::sync::Arc;
 
 use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
 use storage_core::{
     Attributes, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version,
 };
 
 use crate::backend::{Bucket, Ongoing};
-use crate::config::Encryption;
 use crate::error::{error, not_from_service, status};
+use crate::headers;
 use crate::metadata::{etag, version};
 use crate::name::copy_source;
 use crate::read;
 use crate::upload::{Taken, abort, completed, named, number};
-use crate::write::{conditions, customer_key, dress, encode_user, refused, settle};
+use crate::write::{conditions, refused};
 
 /// Parts of a copy side by side.
 const CONCURRENCY: usize = 8;
@@ -67,7 +69,7 @@ async fn copy_once(
     attributes: Option<&Attributes>,
 ) -> Result<Metadata> {
     let (if_none_match, if_match) = conditions(&request.condition);
-    let copy = bucket
+    let mut copy = bucket
         .client
         .copy_object()
         .bucket(&bucket.name)
@@ -76,26 +78,18 @@ async fn copy_once(
         .set_copy_source_if_match(request.source_if_match.as_ref().map(|e| e.as_str().to_owned()))
         .set_if_none_match(if_none_match)
         .set_if_match(if_match);
-    let mut copy = match attributes {
+    let mut headers = match attributes {
         Some(attributes) => {
-            let user = encode_user(&attributes.user, to, None)?;
-            dress!(copy, bucket, attributes, user).metadata_directive(MetadataDirective::Replace)
+            copy = copy.metadata_directive(MetadataDirective::Replace);
+            headers::of_object(&bucket.config, to, attributes, None)?
         }
-        None => {
-            let config = &bucket.config;
-            settle!(copy, config)
-        }
+        None => headers::of_settings(&bucket.config)?,
     };
     if bucket.config.tags.is_some() {
         copy = copy.tagging_directive(TaggingDirective::Replace);
     }
-    if let Encryption::Customer(secret) = &bucket.config.encryption {
-        let key = customer_key(secret);
-        copy = copy
-            .copy_source_sse_customer_algorithm("AES256")
-            .copy_source_sse_customer_key(key.key)
-            .copy_source_sse_customer_key_md5(key.md5);
-    }
+    headers.extend(headers::of_copied_customer(&bucket.config)?);
+    let copy = headers::with(copy.customize(), headers);
     let sent = copy.send().await;
     let answer = match sent {
         Ok(answer) => answer,
@@ -161,10 +155,9 @@ async fn copy_parts(
 ) -> Result<Metadata> {
     let found = source(from, request).await?;
     let attributes = request.attributes.as_ref().unwrap_or(&found.attributes);
-    let user = encode_user(&attributes.user, to, None)?;
     let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(to.as_str());
-    let create = dress!(create, bucket, attributes, user);
-    let created = create.send().await.map_err(error)?;
+    let headers = headers::of_object(&bucket.config, to, attributes, None)?;
+    let created = headers::with(create.customize(), headers).send().await.map_err(error)?;
     let upload = Ongoing::new(bucket, named(created.upload_id())?);
     let id = &upload.id;
     let copied = copy_into(bucket, from, to, request, &found, id).await;
@@ -219,7 +212,7 @@ async fn copy_part(
     at: u64,
     range: Range<u64>,
 ) -> Result<(u64, Taken)> {
-    let mut copy = bucket
+    let copy = bucket
         .client
         .upload_part_copy()
         .bucket(&bucket.name)
@@ -229,20 +222,11 @@ async fn copy_part(
         .copy_source(from.source(pinned))
         .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
         .set_copy_source_if_match(found.etag.as_ref().map(|e| e.as_str().to_owned()));
-    if let Encryption::Customer(secret) = &bucket.config.encryption {
-        let (key, source) = (customer_key(secret), customer_key(secret));
-        copy = copy
-            .sse_customer_algorithm("AES256")
-            .sse_customer_key(key.key)
-            .sse_customer_key_md5(key.md5)
-            .copy_source_sse_customer_algorithm("AES256")
-            .copy_source_sse_customer_key(source.key)
-            .copy_source_sse_customer_key_md5(source.md5);
-    }
+    let mut headers = headers::of_customer(&bucket.config)?;
+    headers.extend(headers::of_copied_customer(&bucket.config)?);
     // The vendor's client sends no length of a body that it does not have, without which Ceph takes no part.
-    let copy = copy.customize().mutate_request(|request| {
-        request.headers_mut().insert("content-length", "0");
-    });
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let copy = headers::with(copy.customize(), headers);
     let sent = copy.send().await;
     let answer = sent.map_err(|e| match status(&e) {
         Some(412) => Error::new(ErrorKind::PreconditionFailed, "the source changed while it was copied"),

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use storage_core::{Error, ErrorKind, Retry};
 
 /// How the message begins that tells a missing bucket from a missing object.
@@ -35,34 +35,90 @@ where
             let response = service.raw();
             let status = response.status().as_u16();
             let said = service.err();
-            if is_page(response) && matches!(status, 200..=299 | 404 | 405) {
-                let message = "what answers is a web site and no S3 service; is the endpoint right?";
-                return Error::new(ErrorKind::InvalidConfig, message);
-            }
-            let header = |name: &str| response.headers().get(name);
-            if (200..300).contains(&status) && said.code().is_none() {
+            let is_page = is_page(response.body().bytes().unwrap_or_default());
+            if (200..300).contains(&status) && said.code().is_none() && !is_page {
                 // Some servers send a header twice, or what is no XML.
                 return Error::new(ErrorKind::InvalidData, "the answer cannot be understood")
                     .with_source(root(&failed))
                     .maybe_applied();
             }
-            let error = answered(status, said.code(), said.message(), header("x-amz-bucket-region"));
-            match header("retry-after").and_then(|seconds| seconds.parse().ok()) {
-                Some(seconds) if error.is_retryable() => {
-                    error.with_retry(Retry::After(Duration::from_secs(seconds)))
-                }
-                _ => error,
-            }
+            let header = |name: &str| response.headers().get(name);
+            let said = Said {
+                status,
+                code: said.code(),
+                message: said.message(),
+                region: header("x-amz-bucket-region"),
+                retry_after: header("retry-after"),
+                is_page,
+            };
+            said.into_error()
         }
         _ => Error::new(ErrorKind::Other, "the request failed").with_source(root(&failed)).maybe_applied(),
     }
 }
 
-/// Whether people are meant to read the answer.
-fn is_page(response: &HttpResponse) -> bool {
-    let body = response.body().bytes().unwrap_or_default();
+/// A request of our own that was not answered, as [`error`] has those of the vendor's client.
+pub(crate) fn unanswered(failed: &ConnectorError) -> Error {
+    not_sent(failed, failed.is_timeout(), text(failed).contains("(Connect)"))
+}
+
+/// A request of our own that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The HTTP status, if there was an answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Error,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { status: None, error }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
+}
+
+/// An answer that is no success.
+pub(crate) struct Said<'a> {
+    pub(crate) status: u16,
+    pub(crate) code: Option<&'a str>,
+    pub(crate) message: Option<&'a str>,
+    /// The region of the bucket, where the service tells it.
+    pub(crate) region: Option<&'a str>,
+    pub(crate) retry_after: Option<&'a str>,
+    /// Whether people are meant to read it.
+    pub(crate) is_page: bool,
+}
+
+impl Said<'_> {
+    pub(crate) fn into_error(self) -> Error {
+        if self.is_page && matches!(self.status, 200..=299 | 404 | 405) {
+            return no_service();
+        }
+        let error = answered(self.status, self.code, self.message, self.region);
+        match self.retry_after.and_then(|seconds| seconds.parse().ok()) {
+            Some(seconds) if error.is_retryable() => {
+                error.with_retry(Retry::After(Duration::from_secs(seconds)))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// A page that people are meant to read.
+pub(crate) fn is_page(body: &[u8]) -> bool {
     let start: Vec<u8> = body.trim_ascii_start().iter().take(14).map(u8::to_ascii_lowercase).collect();
     start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
+}
+
+/// What answers shows a page.
+pub(crate) fn no_service() -> Error {
+    let message = "what answers is a web site and no S3 service; is the endpoint right?";
+    Error::new(ErrorKind::InvalidConfig, message)
 }
 
 /// A success that lacks what every answer of the service has. It is somebody else's, such as the page on which a
@@ -120,7 +176,7 @@ fn without_credentials(failed: &(dyn StdError + 'static)) -> bool {
     chain.contains("credential") || chain.contains("identity")
 }
 
-fn no_credentials(failed: &(dyn StdError + 'static)) -> Error {
+pub(crate) fn no_credentials(failed: &(dyn StdError + 'static)) -> Error {
     let message = "no usable credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or \
                    `anonymous=true` for a public bucket";
     Error::new(ErrorKind::Unauthenticated, message).with_source(root(failed))

@@ -9,12 +9,14 @@ mod config;
 mod copy;
 mod delete;
 mod error;
+mod headers;
 mod list;
 mod metadata;
 mod name;
 mod read;
 mod sign;
 mod upload;
+mod wire;
 mod write;
 
 use std::sync::Arc;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_sdk_s3::types::{CommonPrefix, EncodingType};
+use http::Method;
 use storage_core::{
     BoxFuture, Directory, Entry, Error, ErrorKind, ListRequest, Lister, Metadata, Object, Page, Result,
 };
 
 use crate::backend::Bucket;
-use crate::error::error;
-use crate::metadata::{etag, time, unsigned, version};
+use crate::error::{is_page, no_service};
+use crate::metadata::{etag, version};
 use crate::name::Names;
+use crate::wire::{Listed, Listing};
 
 pub(crate) struct S3Lister {
     bucket: Arc<Bucket>,
@@ -34,110 +35,77 @@ impl S3Lister {
         Self { bucket, request, next: Next::Start }
     }
 
-    async fn objects(&mut self) -> Result<Page> {
-        let token = match &self.next {
-            Next::Token(token) => Some(token.clone()),
-            _ => None,
-        };
-        let after = self.request.start_after.clone().filter(|after| token.is_none() && !after.is_empty());
-        let answer = self
-            .bucket
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket.name)
-            .encoding_type(EncodingType::Url)
-            .prefix(self.request.prefix.as_str())
-            .set_delimiter(self.request.delimiter.map(String::from))
-            .set_start_after(after)
-            .set_continuation_token(token)
-            .send()
-            .await
-            .map_err(error)?;
-        let names = Names::of(answer.encoding_type());
-        let mut entries: Vec<Result<Entry>> = Vec::with_capacity(answer.contents().len());
-        for object in answer.contents() {
-            let mut metadata = Metadata::new(object.size().map_or(0, unsigned));
-            metadata.modified = object.last_modified().map(time);
-            metadata.etag = object.e_tag().map(etag);
-            let key = object.key().unwrap_or_default();
-            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
-        }
-        entries.extend(prefixes(names, answer.common_prefixes()));
-        self.next = match answer.next_continuation_token() {
-            Some(token) => Next::Token(token.to_owned()),
-            None if answer.is_truncated() == Some(true) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidData,
-                    "the service says that there is more, not where",
-                ));
-            }
-            None => Next::End,
-        };
-        let token = answer.next_continuation_token().map(str::to_owned);
-        Ok(Page::new(self.in_order(entries), token))
+    async fn page(&mut self) -> Result<Page> {
+        let page = self.ask().await?;
+        let names = Names { encoded: page.encoded };
+        let last = [page.entries.last().map(|e| e.key.as_str()), page.prefixes.last().map(String::as_str)];
+        let (next, token) = self.after(&page, names, last)?;
+        let entries = page.entries.iter().map(|listed| self.entry(names, listed));
+        let prefixes = page
+            .prefixes
+            .iter()
+            .map(|listed| names.prefix(listed).map(|prefix| Entry::Prefix(Directory::new(prefix, None))));
+        let entries = self.in_order(entries.chain(prefixes).collect());
+        self.next = next;
+        Ok(Page::new(entries, token))
     }
 
-    async fn versions(&mut self) -> Result<Page> {
-        let (key, id) = match &self.next {
-            Next::Marker(key, id) => (Some(key.clone()), id.clone()),
-            _ => (self.request.start_after.clone().filter(|after| !after.is_empty()), None),
-        };
-        let answer = self
-            .bucket
-            .client
-            .list_object_versions()
-            .bucket(&self.bucket.name)
-            .encoding_type(EncodingType::Url)
-            .prefix(self.request.prefix.as_str())
-            .set_delimiter(self.request.delimiter.map(String::from))
-            .set_key_marker(key)
-            .set_version_id_marker(id)
-            .send()
-            .await
-            .map_err(error)?;
-        let names = Names::of(answer.encoding_type());
-        let mut entries: Vec<Result<Entry>> = Vec::new();
-        for object in answer.versions() {
-            let mut metadata = Metadata::new(object.size().map_or(0, unsigned));
-            metadata.modified = object.last_modified().map(time);
-            metadata.etag = object.e_tag().map(etag);
-            metadata.version = Some(version(object.version_id()));
-            metadata.is_latest = object.is_latest().unwrap_or(false);
-            let key = object.key().unwrap_or_default();
-            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
-        }
-        for marker in answer.delete_markers() {
-            let mut metadata = Metadata::new(0);
-            metadata.modified = marker.last_modified().map(time);
-            metadata.version = Some(version(marker.version_id()));
-            metadata.is_latest = marker.is_latest().unwrap_or(false);
-            metadata.is_delete_marker = true;
-            let key = marker.key().unwrap_or_default();
-            entries.push(names.key(key).map(|key| Entry::Object(Object::new(key, metadata))));
-        }
-        entries.extend(prefixes(names, answer.common_prefixes()));
-        let last = [
-            answer.versions().last().and_then(|o| o.key()),
-            answer.delete_markers().last().and_then(|m| m.key()),
-            answer.common_prefixes().last().and_then(|p| p.prefix()),
-        ];
-        self.next = match (answer.is_truncated(), answer.next_key_marker()) {
-            (Some(true), Some(key)) => {
-                Next::Marker(names.marker(key, last)?, answer.next_version_id_marker().map(str::to_owned))
+    async fn ask(&self) -> Result<Listing> {
+        let mut list = self.bucket.wire.bucket(Method::GET);
+        let start_after = self.request.start_after.as_deref().filter(|after| !after.is_empty());
+        if self.request.versions {
+            list.query("versions", "");
+            match &self.next {
+                Next::Marker(key, id) => {
+                    list.query("key-marker", key);
+                    id.iter().for_each(|id| list.query("version-id-marker", id));
+                }
+                _ => start_after.into_iter().for_each(|after| list.query("key-marker", after)),
             }
-            (Some(true), None) => {
-                return Err(Error::new(
-                    ErrorKind::InvalidData,
-                    "the service says that there is more, not where",
-                ));
+        } else {
+            list.query("list-type", "2");
+            match &self.next {
+                Next::Token(token) => list.query("continuation-token", token),
+                _ => start_after.into_iter().for_each(|after| list.query("start-after", after)),
             }
-            _ => Next::End,
+        }
+        // So that any name can stand in XML.
+        list.query("encoding-type", "url");
+        list.query("prefix", self.request.prefix.as_str());
+        self.request.delimiter.iter().for_each(|delimiter| list.query("delimiter", &delimiter.to_string()));
+        let document = self.bucket.wire.send(list).await?.into_bytes().await?;
+        if is_page(&document) { Err(no_service()) } else { Listing::parse(&document) }
+    }
+
+    fn entry(&self, names: Names, listed: &Listed) -> Result<Entry> {
+        let mut metadata = Metadata::new(listed.size);
+        metadata.modified = listed.modified;
+        metadata.etag = listed.etag.as_deref().map(etag);
+        if self.request.versions {
+            metadata.version = Some(version(listed.version.as_deref()));
+            metadata.is_latest = listed.is_latest;
+            metadata.is_delete_marker = listed.is_delete_marker;
+        }
+        names.key(&listed.key).map(|key| Entry::Object(Object::new(key, metadata)))
+    }
+
+    /// Where the page after this one begins, and its name.
+    fn after(&self, page: &Listing, names: Names, last: [Option<&str>; 2]) -> Result<(Next, Option<String>)> {
+        if !self.request.versions
+            && let Some(token) = &page.next_token
+        {
+            return Ok((Next::Token(token.clone()), Some(token.clone())));
+        }
+        if !page.truncated {
+            return Ok((Next::End, None));
+        }
+        let Some(key) = page.next_key.as_deref().filter(|_| self.request.versions) else {
+            return Err(Error::new(ErrorKind::InvalidData, "the service says that there is more, not where"));
         };
-        let token = match &self.next {
-            Next::Marker(key, id) => Some(format!("{key}\n{}", id.as_deref().unwrap_or(""))),
-            _ => None,
-        };
-        Ok(Page::new(self.in_order(entries), token))
+        let key = names.marker(key, last)?;
+        let id = page.next_version.clone();
+        let token = format!("{key}\n{}", id.as_deref().unwrap_or(""));
+        Ok((Next::Marker(key, id), Some(token)))
     }
 
     /// Objects, delete markers and common prefixes come as lists of their own, each in order.
@@ -150,13 +118,6 @@ impl S3Lister {
         entries.sort_by(|one, other| place(one).cmp(&place(other)));
         entries
     }
-}
-
-fn prefixes(names: Names, common: &[CommonPrefix]) -> impl Iterator<Item = Result<Entry>> {
-    common.iter().map(move |common| {
-        let prefix = names.prefix(common.prefix().unwrap_or_default())?;
-        Ok(Entry::Prefix(Directory::new(prefix, None)))
-    })
 }
 
 /// By name, and within one name the newest first; what cannot be named comes first.
@@ -176,8 +137,7 @@ impl Lister for S3Lister {
         Box::pin(async move {
             match self.next {
                 Next::End => Ok(Page::default()),
-                _ if self.request.versions => self.versions().await,
-                _ => self.objects().await,
+                _ => self.page().await,
             }
         })
     }

@@ -1,59 +1,33 @@
 //! What answers tell of an object.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
-use storage_core::{Algorithm, ETag, Key, Metadata, Version, decode_user_metadata};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use storage_core::{ETag, Key, Metadata, Version, decode_user_metadata};
 
 use crate::checksum;
+use crate::headers::{NO_TYPE, USER};
+use crate::wire::Answer;
 
-/// The type that the service gives to objects written without one, which is no type at all.
-pub(crate) const NO_TYPE: &str = "binary/octet-stream";
-
-/// What the answers to GET and HEAD have in common.
-macro_rules! tell {
-    ($answer:expr, $size:expr, $key:expr, $versions:expr) => {{
-        let answer = $answer;
-        let (user, token) = $crate::metadata::user(answer.metadata(), $key);
-        let mut found = Metadata::new($size);
-        found.modified = answer.last_modified().map(time);
-        found.etag = answer.e_tag().map(etag);
-        found.version = $versions.then(|| version(answer.version_id()));
-        found.token = token;
-        found.attributes.content_type = answer.content_type().filter(|t| *t != NO_TYPE).map(str::to_owned);
-        found.attributes.content_encoding = answer.content_encoding().and_then(content_encoding);
-        found.attributes.content_language = answer.content_language().map(str::to_owned);
-        found.attributes.content_disposition = answer.content_disposition().map(str::to_owned);
-        found.attributes.cache_control = answer.cache_control().map(str::to_owned);
-        found.attributes.user = user;
-        found.checksums = checksum::told([
-            (Algorithm::Crc64Nvme, answer.checksum_crc64_nvme()),
-            (Algorithm::Crc32c, answer.checksum_crc32_c()),
-            (Algorithm::Sha1, answer.checksum_sha1()),
-            (Algorithm::Sha256, answer.checksum_sha256()),
-        ]);
-        found
-    }};
-}
-
-pub(crate) fn of_head(answer: &HeadObjectOutput, key: &Key, versions: bool) -> Metadata {
-    tell!(answer, answer.content_length().map_or(0, unsigned), key, versions)
-}
-
-pub(crate) fn of_get(answer: &GetObjectOutput, size: u64, key: &Key, versions: bool) -> Metadata {
-    tell!(answer, size, key, versions)
-}
-
-/// User metadata and the write's token out of an answer.
-pub(crate) fn user(
-    sent: Option<&HashMap<String, String>>,
-    key: &Key,
-) -> (BTreeMap<String, String>, Option<String>) {
-    let sent = sent.into_iter().flatten();
-    decode_user_metadata(sent.map(|(name, value)| (name.as_str(), value.as_str())), key)
+/// What the answer to GET or HEAD tells of the object at `key`, which has `size` bytes.
+pub(crate) fn of_answer(answer: &Answer, size: u64, key: &Key, versions: bool) -> Metadata {
+    let text = |name: &str| answer.header(name).map(str::to_owned);
+    let (user, token) = decode_user_metadata(answer.headers_after(USER), key);
+    let mut found = Metadata::new(size);
+    found.modified = answer.header("last-modified").and_then(header_time);
+    found.etag = answer.header("etag").map(etag);
+    found.version = versions.then(|| version(answer.header("x-amz-version-id")));
+    found.token = token;
+    found.attributes.content_type = text("content-type").filter(|t| t != NO_TYPE);
+    found.attributes.content_encoding = answer.header("content-encoding").and_then(content_encoding);
+    found.attributes.content_language = text("content-language");
+    found.attributes.content_disposition = text("content-disposition");
+    found.attributes.cache_control = text("cache-control");
+    found.attributes.user = user;
+    found.checksums = checksum::told_by(answer);
+    found
 }
 
 /// Services name ETags with quotes or without, headers and listings of one service not always alike.
@@ -79,6 +53,17 @@ pub(crate) fn time(told: &DateTime) -> SystemTime {
     }
 }
 
+/// A time as headers tell it.
+fn header_time(told: &str) -> Option<SystemTime> {
+    rfc2822::DateTimeParser::new().parse_timestamp(told).ok().map(SystemTime::from)
+}
+
+/// A time as listings tell it, to the second, as headers have it.
+pub(crate) fn listed_time(told: &str) -> Option<SystemTime> {
+    let told: Timestamp = told.parse().ok()?;
+    Timestamp::from_second(told.as_second()).ok().map(SystemTime::from)
+}
+
 /// A length or size, which the vendor's types hold with a sign.
 pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
@@ -92,7 +77,7 @@ fn content_encoding(told: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{content_encoding, etag};
+    use super::{content_encoding, etag, header_time, listed_time};
 
     #[test]
     fn small_print() {
@@ -100,5 +85,9 @@ mod tests {
         assert_eq!(etag("\"abc\""), etag("abc"));
         assert_eq!(content_encoding("aws-chunked"), None);
         assert_eq!(content_encoding("gzip,aws-chunked").as_deref(), Some("gzip"));
+        let told = header_time("Fri, 02 Jan 2026 03:04:05 GMT");
+        assert!(told.is_some());
+        assert_eq!(listed_time("2026-01-02T03:04:05.678Z"), told);
+        assert_eq!(listed_time("yesterday"), None);
     }
 }

@@ -1,11 +1,15 @@
-//! Keys as the protocol writes them in headers, listings and XML.
+//! Keys as the protocol writes them in URLs, headers, listings and XML.
 
-use aws_sdk_s3::types::EncodingType;
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use storage_core::{Error, ErrorKind, Key, Prefix, Result, Version};
 
-/// What a copy source keeps as it is, by RFC 3986.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+/// What paths and copy sources keep as it is, by RFC 3986.
+pub(crate) const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+/// What a value of a query keeps.
+pub(crate) const QUERY: &AsciiSet = &KEPT.add(b'/');
 
 /// The header that names the source of a copy.
 pub(crate) fn copy_source(bucket: &str, key: &Key, version: Option<&Version>) -> String {
@@ -31,22 +35,18 @@ pub(crate) fn decode(listed: &str) -> Result<String> {
 /// How the names of one answer are written. A service that knows no encoding leaves the mark out with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Names {
-    encoded: bool,
+    pub(crate) encoded: bool,
 }
 
 impl Names {
-    pub(crate) fn of(mark: Option<&EncodingType>) -> Self {
-        Self { encoded: mark == Some(&EncodingType::Url) }
-    }
-
     pub(crate) fn key(self, listed: &str) -> Result<Key> {
         let name = self.text(listed)?;
-        Key::new(&name).map_err(|e| e.with_name(name).for_entry())
+        Key::new(&*name).map_err(|e| e.with_name(name).for_entry())
     }
 
     pub(crate) fn prefix(self, listed: &str) -> Result<Prefix> {
         let name = self.text(listed)?;
-        Prefix::new(&name).map_err(|e| e.with_name(name).for_entry())
+        Prefix::new(&*name).map_err(|e| e.with_name(name).for_entry())
     }
 
     /// Where the next page begins. Some services encode names and leave the marker as it is: then it is one of the
@@ -57,11 +57,12 @@ impl Names {
         last: impl IntoIterator<Item = Option<&'a str>>,
     ) -> Result<String> {
         let plain = last.into_iter().flatten().any(|name| self.text(name).is_ok_and(|name| name == told));
-        if plain { Ok(told.to_owned()) } else { self.text(told) }
+        if plain { Ok(told.to_owned()) } else { Ok(self.text(told)?.into_owned()) }
     }
 
-    fn text(self, listed: &str) -> Result<String> {
-        if self.encoded { decode(listed) } else { Ok(listed.to_owned()) }
+    fn text(self, listed: &str) -> Result<Cow<'_, str>> {
+        let plain = !self.encoded || !listed.contains(['%', '+']);
+        if plain { Ok(Cow::Borrowed(listed)) } else { decode(listed).map(Cow::Owned) }
     }
 }
 
@@ -73,8 +74,6 @@ pub(crate) fn fits_xml(key: &Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::EncodingType;
-
     use super::{Names, copy_source, decode, fits_xml};
     use storage_core::{Key, Version};
 
@@ -84,7 +83,7 @@ mod tests {
         assert_eq!(copy_source("b", &key("a b/ü+%"), None), "b/a%20b/%C3%BC%2B%25");
         assert_eq!(copy_source("b", &key("k"), Some(&Version::new("v/1"))), "b/k?versionId=v%2F1");
         assert_eq!(decode("a+b%2Bc%25%2F").expect("UTF-8"), "a b+c%/");
-        let (encoded, plain) = (Names::of(Some(&EncodingType::Url)), Names::of(None));
+        let (encoded, plain) = (Names { encoded: true }, Names { encoded: false });
         assert_eq!(plain.key("a+b%2Fc").expect("a key").as_str(), "a+b%2Fc");
         assert_eq!(encoded.marker("a%2Bb", [Some("a%2Bb")]).expect("UTF-8"), "a+b");
         assert_eq!(encoded.marker("a+b", [None, Some("a%2Bb")]).expect("UTF-8"), "a+b");

@@ -1,77 +1,59 @@
 //! GET and HEAD.
 
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
-use aws_sdk_s3::primitives::ByteStream as Body;
-use aws_sdk_s3::types::ChecksumMode;
-use futures_util::stream;
+use http::Method;
 use storage_core::{
-    ByteRange, ByteStream, Checksums, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result,
-    Retry, StatRequest, Version, body,
+    ByteRange, Checksums, Error, ErrorKind, Key, Metadata, ReadRequest, ReadResponse, Result, Retry,
+    StatRequest, Version, body,
 };
 
 use crate::backend::Bucket;
-use crate::config::Encryption;
-use crate::error::{error, not_from_service, status};
-use crate::metadata::{of_get, of_head, unsigned};
-use crate::write::customer_key;
+use crate::error::not_from_service;
+use crate::headers;
+use crate::metadata::of_answer;
+use crate::wire::Request;
 
 pub(crate) async fn stat(bucket: &Bucket, key: &Key, request: &StatRequest) -> Result<Metadata> {
     let version = request.version.as_ref();
-    let mut head = bucket
-        .client
-        .head_object()
-        .bucket(&bucket.name)
-        .key(key.as_str())
-        .set_version_id(version.map(|v| v.as_str().to_owned()));
-    if bucket.checksums {
-        head = head.checksum_mode(ChecksumMode::Enabled);
-    }
-    if let Encryption::Customer(secret) = &bucket.config.encryption {
-        let key = customer_key(secret);
-        head = head.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
-    }
-    let answer = match head.send().await {
+    let mut head = of_version(bucket, Method::HEAD, key, version)?;
+    with_checksums(bucket, &mut head)?;
+    let answer = match bucket.wire.send(head).await {
         Ok(answer) => answer,
-        Err(failed) => {
-            let status = status(&failed);
-            let failed = why(bucket, key, version, status, error(failed)).await;
-            return Err(of_version(status, version, failed));
+        Err(refused) => {
+            let failed = why(bucket, key, version, refused.status, refused.error).await;
+            return Err(no_version(refused.status, version, failed));
         }
     };
-    if answer.e_tag().is_none() {
+    if answer.header("etag").is_none() {
         return Err(not_from_service());
     }
-    Ok(of_head(&answer, key, bucket.versions()))
+    Ok(of_answer(&answer, answer.length().unwrap_or(0), key, bucket.versions()))
 }
 
 pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> Result<ReadResponse> {
     let version = request.version.as_ref();
-    let text = |etag: &storage_core::ETag| etag.as_str().to_owned();
-    let mut get = get(bucket, key, version)
-        .set_range(request.range.to_header())
-        .set_if_match(request.conditions.if_match.as_ref().map(text))
-        .set_if_none_match(request.conditions.if_none_match.as_ref().map(text));
+    let mut get = of_version(bucket, Method::GET, key, version)?;
+    request.range.to_header().map_or(Ok(()), |range| get.header("range", &range))?;
+    let conditions = &request.conditions;
+    conditions.if_match.as_ref().map_or(Ok(()), |etag| get.header("if-match", etag.as_str()))?;
+    conditions.if_none_match.as_ref().map_or(Ok(()), |etag| get.header("if-none-match", etag.as_str()))?;
     // The first range of what may turn out to be small may hold all of it.
-    if bucket.checksums && matches!(request.range, ByteRange::Full | ByteRange::Bounded { start: 0, .. }) {
-        get = get.checksum_mode(ChecksumMode::Enabled);
+    if matches!(request.range, ByteRange::Full | ByteRange::Bounded { start: 0, .. }) {
+        with_checksums(bucket, &mut get)?;
     }
-    let answer = match get.send().await {
+    let answer = match bucket.wire.send(get).await {
         Ok(answer) => answer,
-        Err(failed) => {
-            let status = status(&failed);
-            let failed: Error = error::<GetObjectError>(failed);
-            if failed.kind() == ErrorKind::RangeNotSatisfiable && may_be_empty(&request.range) {
-                return empty(bucket, key, request, failed).await;
+        Err(refused) => {
+            if refused.error.kind() == ErrorKind::RangeNotSatisfiable && may_be_empty(&request.range) {
+                return empty(bucket, key, request, refused.error).await;
             }
-            return Err(of_version(status, version, failed));
+            return Err(no_version(refused.status, version, refused.error));
         }
     };
-    if answer.e_tag().is_none() {
+    if answer.header("etag").is_none() {
         return Err(not_from_service());
     }
-    let length = answer.content_length().map(unsigned);
-    let (range, size) = match answer.content_range() {
+    let length = answer.length();
+    let (range, size) = match answer.header("content-range") {
         Some(told) => ByteRange::of_content_range(told)?,
         None => {
             let size = length.ok_or_else(|| broken("the answer tells no length"))?;
@@ -81,24 +63,25 @@ pub(crate) async fn read(bucket: &Bucket, key: &Key, request: &ReadRequest) -> R
     if length.is_some_and(|length| length != range.end - range.start) {
         return Err(broken("length and range of the answer do not fit together"));
     }
-    let mut metadata = of_get(&answer, size, key, bucket.versions());
+    let mut metadata = of_answer(&answer, size, key, bucket.versions());
     if range != (0..size) {
         // A checksum that comes with some of the bytes may be of those alone.
         metadata.checksums = Checksums::new();
     }
-    Ok(ReadResponse::new(metadata, range, chunks(answer.body)))
+    Ok(ReadResponse::new(metadata, range, answer.into_stream()))
 }
 
-fn get(bucket: &Bucket, key: &Key, version: Option<&Version>) -> GetObjectFluentBuilder {
-    let get = bucket
-        .client
-        .get_object()
-        .bucket(&bucket.name)
-        .key(key.as_str())
-        .set_version_id(version.map(|v| v.as_str().to_owned()));
-    let Encryption::Customer(secret) = &bucket.config.encryption else { return get };
-    let key = customer_key(secret);
-    get.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5)
+fn of_version(bucket: &Bucket, method: Method, key: &Key, version: Option<&Version>) -> Result<Request> {
+    let mut request = bucket.wire.object(method, key);
+    if let Some(version) = version {
+        request.query("versionId", version.as_str());
+    }
+    request.headers(headers::of_customer(&bucket.config)?);
+    Ok(request)
+}
+
+fn with_checksums(bucket: &Bucket, request: &mut Request) -> Result<()> {
+    if bucket.checksums { request.header("x-amz-checksum-mode", "ENABLED") } else { Ok(()) }
 }
 
 /// Why a HEAD was refused: its answer has no body that could tell a wrong key from a denied object, or a wrong version
@@ -113,8 +96,13 @@ async fn why(
     if !matches!(status, Some(400 | 403)) || matches!(refused.kind(), ErrorKind::InvalidConfig) {
         return refused;
     }
-    match get(bucket, key, version).range("bytes=0-0").send().await {
-        Err(failed) if self::status(&failed) == status => error(failed),
+    let asked = async {
+        let mut get = of_version(bucket, Method::GET, key, version)?;
+        get.header("range", "bytes=0-0")?;
+        bucket.wire.send(get).await
+    };
+    match asked.await {
+        Err(told) if told.status == status => told.error,
         _ => refused,
     }
 }
@@ -135,7 +123,7 @@ fn may_be_empty(range: &ByteRange) -> bool {
 }
 
 /// A version that is not there has codes of its own with every service, and a delete marker is no object.
-fn of_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> Error {
+fn no_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> Error {
     match status {
         // Expired credentials and a busy connection are 400 too.
         Some(400 | 405)
@@ -149,31 +137,4 @@ fn of_version(status: Option<u16>, version: Option<&Version>, failed: Error) -> 
 
 fn broken(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidData, message).with_retry(Retry::Backoff)
-}
-
-fn chunks(answer: Body) -> ByteStream {
-    Box::pin(stream::try_unfold(answer, |mut answer| async move {
-        match answer.next().await {
-            Some(Ok(chunk)) => Ok(Some((chunk, answer))),
-            Some(Err(failed)) => Err(body_error(&failed)),
-            None => Ok(None),
-        }
-    }))
-}
-
-fn body_error(failed: &(dyn std::error::Error + 'static)) -> Error {
-    let mut cause = failed;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    let cause = cause.to_string();
-    if cause.contains("checksum") {
-        return Error::new(
-            ErrorKind::InvalidData,
-            "the bytes do not have the checksum that the service tells",
-        )
-        .with_source(cause)
-        .with_retry(Retry::Backoff);
-    }
-    Error::new(ErrorKind::Unavailable, "the body broke off").with_source(cause)
 }

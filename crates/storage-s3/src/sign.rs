@@ -7,7 +7,7 @@ use storage_core::{Error, ErrorKind, Key, Result, SignRequest, SignedMethod, Sig
 
 use crate::backend::Bucket;
 use crate::error::error;
-use crate::write::settle;
+use crate::headers;
 
 pub(crate) async fn presign(bucket: &Bucket, key: &Key, request: &SignRequest) -> Result<SignedRequest> {
     let (name, key) = (&bucket.name, key.as_str());
@@ -32,8 +32,8 @@ pub(crate) async fn presign(bucket: &Bucket, key: &Key, request: &SignRequest) -
             let put =
                 client.put_object().bucket(name).key(key).set_content_type(request.content_type.clone());
             // The holder sends these headers: what is written is an object of this store.
-            let settings = &bucket.config;
-            settle!(put, settings).presigned(config).await.map_err(error)?
+            let settings = headers::of_settings(&bucket.config)?;
+            headers::with(put.customize(), settings).presigned(config).await.map_err(error)?
         }
         SignedMethod::Delete => {
             let delete = client.delete_object().bucket(name).key(key).set_version_id(version);

@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ServerSideEncryption,
+};
+use http::Method;
 use storage_core::{
     Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Resumed, StatRequest,
     TakenPart, Upload, WriteRequest,
 };
 
 use crate::backend::{Bucket, Ongoing};
-use crate::body::pieces;
-use crate::checksum::{self, Crc64};
-use crate::config::Encryption;
+use crate::checksum::{self, CRC64, Crc64};
 use crate::error::{error, not_from_service, status};
+use crate::headers;
 use crate::metadata::{etag, version};
 use crate::read;
-use crate::write::{conditions, customer_key, dress, encode_user, refused};
+use crate::write::{conditions, refused};
 
 pub(crate) struct S3Upload {
     bucket: Arc<Bucket>,
@@ -27,6 +28,8 @@ pub(crate) struct S3Upload {
     ongoing: Mutex<Option<Ongoing>>,
     request: WriteRequest,
     parts: Mutex<BTreeMap<u64, Taken>>,
+    /// Whether the same bytes always get the same ETag: not where they are encrypted with keys of a user's own.
+    is_named_by_content: bool,
 }
 
 /// A part that the service has.
@@ -42,15 +45,16 @@ pub(crate) async fn start(
     key: &Key,
     request: &WriteRequest,
 ) -> Result<Box<dyn Upload>> {
-    let user = encode_user(&request.attributes.user, key, Some(&request.token))?;
-    let create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
-    let mut create = dress!(create, bucket, &request.attributes, user);
+    let mut create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
     if bucket.checksums {
         create =
             create.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
     }
-    let answer = create.send().await.map_err(error)?;
+    let headers = headers::of_object(&bucket.config, key, &request.attributes, Some(&request.token))?;
+    let answer = headers::with(create.customize(), headers).send().await.map_err(error)?;
     let id = named(answer.upload_id())?.to_owned();
+    let is_plain = matches!(answer.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
+    let is_named_by_content = is_plain && answer.sse_customer_algorithm().is_none();
     Ok(Box::new(S3Upload {
         bucket: bucket.clone(),
         key: key.clone(),
@@ -58,6 +62,7 @@ pub(crate) async fn start(
         id,
         request: request.clone(),
         parts: Mutex::default(),
+        is_named_by_content,
     }))
 }
 
@@ -89,6 +94,8 @@ pub(crate) async fn resume(
         id: id.to_owned(),
         request: request.clone(),
         parts: Mutex::new(taken),
+        // The listing of its parts does not tell.
+        is_named_by_content: false,
     };
     let parts = upload.taken().into_keys().collect();
     Ok(Some(Resumed { upload: Box::new(upload), parts }))
@@ -107,17 +114,13 @@ async fn list_parts(bucket: &Bucket, key: &Key, id: &str) -> Result<Option<BTree
     let mut after: Option<String> = None;
     loop {
         let list = bucket.client.list_parts().bucket(&bucket.name).key(key.as_str()).upload_id(id);
-        let mut list = list.set_part_number_marker(after.take());
-        if let Encryption::Customer(secret) = &bucket.config.encryption {
-            let key = customer_key(secret);
-            list =
-                list.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
-        }
-        let page = match list.send().await.map_err(error) {
-            Ok(page) => page,
-            Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(failed) => return Err(failed),
-        };
+        let list = list.set_part_number_marker(after.take()).customize();
+        let page =
+            match headers::with(list, headers::of_customer(&bucket.config)?).send().await.map_err(error) {
+                Ok(page) => page,
+                Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(failed) => return Err(failed),
+            };
         for part in page.parts() {
             let number = part.part_number().and_then(|n| u64::try_from(n).ok()?.checked_sub(1));
             let len = part.size().and_then(|size| u64::try_from(size).ok());
@@ -172,13 +175,7 @@ impl S3Upload {
                 .checksum_type(ChecksumType::FullObject)
                 .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX));
         }
-        if let Encryption::Customer(secret) = &bucket.config.encryption {
-            let key = customer_key(secret);
-            complete = complete
-                .sse_customer_algorithm("AES256")
-                .sse_customer_key(key.key)
-                .sse_customer_key_md5(key.md5);
-        }
+        let complete = headers::with(complete.customize(), headers::of_customer(&bucket.config)?);
         let sent = complete.send().await;
         let answer = sent.map_err(|e| refused(status(&e), &self.request.condition, error(e)))?;
         self.over();
@@ -216,6 +213,10 @@ impl Upload for S3Upload {
         Box::pin(self.send(part))
     }
 
+    fn takes_parts_twice(&self) -> bool {
+        self.is_named_by_content
+    }
+
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         Box::pin(self.publish(size))
     }
@@ -246,27 +247,15 @@ impl fmt::Debug for S3Upload {
 async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<Taken> {
     let len = part.body.len();
     let crc = bucket.checksums.then(|| Crc64::of(&part.body));
-    let mut upload = bucket
-        .client
-        .upload_part()
-        .bucket(&bucket.name)
-        .key(key.as_str())
-        .upload_id(id)
-        .part_number(number(part.number)?)
-        .set_checksum_crc64_nvme(crc.map(Crc64::to_base64));
-    if let Encryption::Customer(secret) = &bucket.config.encryption {
-        let key = customer_key(secret);
-        upload =
-            upload.sse_customer_algorithm("AES256").sse_customer_key(key.key).sse_customer_key_md5(key.md5);
-    }
-    let sent = if bucket.signs_bodies {
-        upload.body(ByteStream::from(part.body.into_bytes())).send().await
-    } else {
-        upload.body(pieces(&part.body)).customize().disable_payload_signing().send().await
-    };
-    let answer = sent.map_err(error)?;
-    let etag = answer.e_tag().ok_or_else(not_from_service)?.to_owned();
-    checksum::verify(crc, answer.checksum_crc64_nvme())?;
+    let mut put = bucket.wire.object(Method::PUT, key);
+    put.query("partNumber", &number(part.number)?.to_string());
+    put.query("uploadId", id);
+    put.headers(headers::of_customer(&bucket.config)?);
+    crc.map_or(Ok(()), |crc| put.header(CRC64, &crc.to_base64()))?;
+    put.body(part.body, bucket.signs_bodies);
+    let answer = bucket.wire.send(put).await?;
+    let etag = answer.header("etag").ok_or_else(not_from_service)?.to_owned();
+    checksum::verify(crc, answer.header(CRC64))?;
     Ok(Taken { etag, len, crc })
 }
 

@@ -6,6 +6,7 @@ mod change;
 mod copy;
 mod diary;
 mod files;
+mod hedged;
 mod list;
 mod parts;
 mod read;
@@ -27,7 +28,7 @@ use crate::key::{Key, Prefix};
 use crate::layer::Layer;
 use crate::progress::{Event, Progress, Silent};
 use crate::retry::{Attempts, Contact, Repeat, RetryPolicy, Timeouts};
-use crate::transfer::{Budget, Limit, Window};
+use crate::transfer::{Budget, Hedge, Limit, Window};
 
 pub use list::Listing;
 pub use read::ReadOutcome;
@@ -74,6 +75,7 @@ struct Shared {
     contact: Contact,
     budget: Budget,
     window: Window,
+    hedge: Hedge,
     limits: Vec<Limit>,
 }
 
@@ -95,6 +97,7 @@ impl Store {
             contact: Contact::default(),
             budget: Budget::default(),
             window: Window::default(),
+            hedge: Hedge::default(),
             limits: Vec::new(),
         };
         Self { shared: Arc::new(shared), prefix: Prefix::root() }
@@ -141,6 +144,11 @@ impl Store {
     /// The same store with another number of requests side by side for large objects.
     pub fn with_window(&self, window: Window) -> Self {
         self.with(|shared| shared.window = window)
+    }
+
+    /// The same store, which sends second requests beside late ones as `hedge` has it.
+    pub fn with_hedge(&self, hedge: Hedge) -> Self {
+        self.with(|shared| shared.hedge = hedge)
     }
 
     /// The same store, which keeps `limit` too, besides those that it keeps already.

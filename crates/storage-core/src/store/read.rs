@@ -144,7 +144,7 @@ impl Store {
     /// A stat by the backend's own key.
     pub(super) async fn stat_full(&self, key: &Key, request: &StatRequest) -> Result<Metadata> {
         self.attempt(Operation::Stat, Repeat::Idempotent, self.silence(), || {
-            self.backend().stat(key, request)
+            Box::pin(self.hedged(|| self.backend().stat(key, request)))
         })
         .await
     }

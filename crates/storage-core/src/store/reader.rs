@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,6 +13,7 @@ use futures_util::stream::try_unfold;
 
 use super::Store;
 use super::ahead::Ahead;
+use super::hedged::first_success;
 use crate::backend::{ByteStream, Handle, ReadResponse};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -113,7 +114,7 @@ impl Store {
             return self.empty_reader(&full, &options.request).await.map_err(explain);
         }
         let (body, range) = self.open_first(key, &full, &options).await.map_err(explain)?;
-        let metadata = body.metadata.clone();
+        let metadata = body.metadata().clone();
         let proof = Proof::of(&metadata, &range);
         let stream = if body.end == range.end {
             Box::pin(try_unfold((body, proof), Body::next)) as ByteStream
@@ -149,17 +150,20 @@ impl Store {
         let range = options.request.range.resolve(response.metadata.size)?;
         let long = preferred > 0 && range.end - range.start > preferred.saturating_mul(2);
         let is_cut = response.range == range && long && can_go_on;
-        let body = Body {
+        let source = Source {
             store: self.clone(),
             name: name.clone(),
             key: key.clone(),
-            attempts: self.attempts(),
             metadata: response.metadata,
+            handle: response.handle,
+        };
+        let body = Body {
+            source: Arc::new(source),
+            attempts: self.attempts(),
             position: response.range.start,
             end: if is_cut { range.start + preferred } else { response.range.end },
             is_cut,
             body: Some(response.body),
-            handle: response.handle,
             waiting: Bytes::new(),
         };
         Ok((body, range))
@@ -177,7 +181,7 @@ impl Store {
     async fn open(&self, key: &Key, request: &ReadRequest) -> Result<ReadResponse> {
         let response = self
             .attempt(Operation::Read, Repeat::Idempotent, self.silence(), || {
-                self.backend().read(key, request)
+                Box::pin(self.hedged(|| self.backend().read(key, request)))
             })
             .await?;
         verify_opening(request, &response)?;
@@ -250,19 +254,24 @@ impl Proof {
     }
 }
 
-/// A body being read: some range of one version.
-pub(super) struct Body {
+/// One version of one object, which is read in one piece or in many.
+struct Source {
     store: Store,
     name: Key,
     key: Key,
+    metadata: Metadata,
+    handle: Option<Arc<dyn Handle>>,
+}
+
+/// A body being read: some range of one version.
+pub(super) struct Body {
+    source: Arc<Source>,
     attempts: Attempts,
-    pub(super) metadata: Metadata,
     position: u64,
     pub(super) end: u64,
     /// The body that came goes on past the end.
     is_cut: bool,
     body: Option<ByteStream>,
-    handle: Option<Arc<dyn Handle>>,
     /// What came and may not go on yet.
     waiting: Bytes,
 }
@@ -281,22 +290,23 @@ impl Body {
     /// Another range of the same version. Nothing is asked for before it is polled.
     pub(super) fn another(&self, range: Range<u64>) -> Self {
         Self {
-            store: self.store.clone(),
-            name: self.name.clone(),
-            key: self.key.clone(),
-            attempts: self.store.attempts(),
-            metadata: self.metadata.clone(),
+            source: self.source.clone(),
+            attempts: self.store().attempts(),
             position: range.start,
             end: range.end,
             is_cut: false,
             body: None,
-            handle: self.handle.clone(),
             waiting: Bytes::new(),
         }
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.store
+        &self.source.store
+    }
+
+    /// Of the version that is read.
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.source.metadata
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -305,7 +315,7 @@ impl Body {
 
     /// The error of a read as its caller is to see it.
     pub(super) fn explain(&self, error: Error) -> Error {
-        self.store.explain(error, Operation::Read, self.name.as_str())
+        self.store().explain(error, Operation::Read, self.source.name.as_str())
     }
 
     /// The next bytes, as fast as they may come, or nothing after the last.
@@ -316,8 +326,8 @@ impl Body {
                 None => return Ok(None),
             }
         }
-        let piece = self.store.piece(self.waiting.len() as u64);
-        self.store.bytes_allowed(piece).await;
+        let piece = self.store().piece(self.waiting.len() as u64);
+        self.store().bytes_allowed(piece).await;
         Ok(Some(self.waiting.split_to(piece as usize)))
     }
 
@@ -334,30 +344,24 @@ impl Body {
                 Err(error) => error,
             };
             self.body = None;
-            self.store.pause(Operation::Read, &mut self.attempts, error, Repeat::Idempotent).await?;
+            let (store, attempts) = (&self.source.store, &mut self.attempts);
+            store.pause(Operation::Read, attempts, error, Repeat::Idempotent).await?;
         }
     }
 
-    /// The next chunk of the body, of a new request if the last one broke off.
+    /// The next chunk of the body, of a new request if the last one broke off, or of a second one if it is late.
     async fn poll_body(&mut self) -> Result<Option<Bytes>> {
-        let body = match &mut self.body {
+        let left = self.position..self.end;
+        let mut body = match self.body.take() {
             Some(body) => body,
-            None => {
-                let body = self.resume().await?;
-                self.body.insert(body)
-            }
+            None => self.source.open(left.clone()).await?,
         };
-        self.store
-            .listen(self.store.silence(), async {
-                loop {
-                    match body.next().await.transpose()? {
-                        // An empty chunk is no progress; who sends them for ever is silent.
-                        Some(chunk) if chunk.is_empty() => tokio::task::yield_now().await,
-                        chunk => return Ok(chunk),
-                    }
-                }
-            })
-            .await
+        let (chunk, other) = self.source.chunk(&mut body, left).await;
+        if let Some(other) = other {
+            (body, self.is_cut) = (other, false);
+        }
+        self.body = Some(body);
+        chunk
     }
 
     fn take(&mut self, mut chunk: Bytes) -> Result<Bytes> {
@@ -373,7 +377,8 @@ impl Body {
         }
         self.position += count;
         self.attempts.progressed();
-        self.store.shared.progress.event(Event::Bytes { operation: Operation::Read, key: &self.name, count });
+        let (operation, key) = (Operation::Read, &self.source.name);
+        self.store().shared.progress.event(Event::Bytes { operation, key, count });
         Ok(chunk)
     }
 
@@ -381,18 +386,60 @@ impl Body {
         let message = format!("the body ended at byte {} of {}", self.position, self.end);
         Error::new(ErrorKind::Unavailable, message)
     }
+}
 
-    /// A new request for the rest, pinned to the version that was begun.
-    async fn resume(&mut self) -> Result<ByteStream> {
-        if self.position == self.end {
+impl Source {
+    /// The next chunk of `body`; if it is late, of a second request for what is `left`, which is then the body to go on
+    /// with.
+    async fn chunk(
+        &self,
+        body: &mut ByteStream,
+        left: Range<u64>,
+    ) -> (Result<Option<Bytes>>, Option<ByteStream>) {
+        let mut chunk = pin!(self.listen(body));
+        let late = if self.handle.is_none() { self.store.late_after() } else { None };
+        let Some(late) = late else { return (chunk.await, None) };
+        if let Ok(chunk) = tokio::time::timeout(late, &mut chunk).await {
+            return (chunk, None);
+        }
+        if !self.store.shared.hedge.try_spend() {
+            return (chunk.await, None);
+        }
+        let first = async { chunk.await.map(|chunk| (chunk, None)) };
+        let second = async {
+            let mut body = self.open(left).await?;
+            Ok((self.listen(&mut body).await?, Some(body)))
+        };
+        match first_success(pin!(first), pin!(second)).await {
+            Ok((chunk, other)) => (Ok(chunk), other),
+            Err(error) => (Err(error), None),
+        }
+    }
+
+    async fn listen(&self, body: &mut ByteStream) -> Result<Option<Bytes>> {
+        let next = async {
+            loop {
+                match body.next().await.transpose()? {
+                    // An empty chunk is no progress; who sends them for ever is silent.
+                    Some(chunk) if chunk.is_empty() => tokio::task::yield_now().await,
+                    chunk => return Ok(chunk),
+                }
+            }
+        };
+        self.store.listen(self.store.silence(), next).await
+    }
+
+    /// A new request for this range, pinned to the version that was begun.
+    async fn open(&self, range: Range<u64>) -> Result<ByteStream> {
+        if range.is_empty() {
             // All bytes came and only the end was lost.
             return Ok(Box::pin(futures_util::stream::empty()));
         }
         if let Some(handle) = &self.handle {
-            return Ok(handle.read(self.position..self.end));
+            return Ok(handle.read(range));
         }
         let mut request = ReadRequest {
-            range: ByteRange::Bounded { start: self.position, end: self.end },
+            range: ByteRange::Bounded { start: range.start, end: range.end },
             version: self.metadata.version.clone(),
             ..ReadRequest::default()
         };
@@ -400,9 +447,8 @@ impl Body {
         if request.conditions.if_match.is_none() && request.version.is_none() {
             return Err(Error::unsupported("the body broke off, and the store names no version to resume"));
         }
-        let response =
-            self.store.within(self.store.silence(), self.store.backend().read(&self.key, &request)).await;
-        let response = response.map_err(changed_if_gone)?;
+        let asked = self.store.hedged(|| self.store.backend().read(&self.key, &request));
+        let response = self.store.within(self.store.silence(), asked).await.map_err(changed_if_gone)?;
         verify_opening(&request, &response).map_err(changed_if_gone)?;
         let same =
             response.metadata.size == self.metadata.size && response.metadata.etag == self.metadata.etag;

@@ -1,9 +1,15 @@
 //! One upload in parts, whoever makes the parts: begun once, each part sent until it is taken, finished or given up.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{Either, select};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Store;
-use crate::backend::{Part, Resumed, Upload};
+use super::hedged::first_success;
+use crate::backend::{BoxFuture, Part, Resumed, Upload};
 use crate::checksum::Checksums;
 use crate::error::{Error, Operation, Result};
 use crate::key::Key;
@@ -11,7 +17,7 @@ use crate::meta::Metadata;
 use crate::options::WriteRequest;
 use crate::progress::Event;
 use crate::retry::Repeat;
-use crate::transfer::Record;
+use crate::transfer::{Record, Usual};
 
 /// Sends parts of one upload.
 #[derive(Debug)]
@@ -19,6 +25,31 @@ pub(super) struct Sender {
     store: Store,
     name: Key,
     upload: Arc<dyn Upload>,
+    tail: Arc<Tail>,
+}
+
+/// The end of an upload, where nothing is left to do but to wait for its last parts.
+#[derive(Debug, Default)]
+struct Tail {
+    begun: watch::Sender<bool>,
+    usual: Mutex<Usual>,
+}
+
+impl Tail {
+    /// Waits until a part that was sent at `sent` is late, which none is before the end of its upload.
+    async fn late(&self, sent: Instant) {
+        // Cannot fail: the other end is here.
+        let _ = self.begun.subscribe().wait_for(|begun| *begun).await;
+        let late = self.usual().late_after();
+        match late {
+            Some(late) => tokio::time::sleep_until(sent + late).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn usual(&self) -> MutexGuard<'_, Usual> {
+        self.usual.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sender {
@@ -27,9 +58,29 @@ impl Sender {
         let (store, count) = (&self.store, part.body.len());
         store.bytes_allowed(count).await;
         let limit = Some(store.shared.timeouts.for_body(count));
-        store.attempt(Operation::Write, Repeat::Idempotent, limit, || self.upload.part(part.clone())).await?;
+        let sent = Instant::now();
+        let send = || -> BoxFuture<'_, Result<()>> { Box::pin(self.hedged(part.clone())) };
+        store.attempt(Operation::Write, Repeat::Idempotent, limit, send).await?;
+        self.tail.usual().note(sent.elapsed());
+        store.shared.hedge.earn();
         store.shared.progress.event(Event::Bytes { operation: Operation::Write, key: &self.name, count });
         Ok(())
+    }
+
+    /// Sends a part; if it is late at the end of an upload, once more beside it.
+    async fn hedged(&self, part: Part) -> Result<()> {
+        if !self.store.may_hedge() || !self.upload.takes_parts_twice() {
+            return self.upload.part(part).await;
+        }
+        let first = self.upload.part(part.clone());
+        let first = match select(first, pin!(self.tail.late(Instant::now()))).await {
+            Either::Left((done, _)) => return done,
+            Either::Right(((), first)) => first,
+        };
+        if !self.store.shared.hedge.try_spend() {
+            return first.await;
+        }
+        first_success(first, self.upload.part(part)).await
     }
 
     /// What another process needs to know of a part.
@@ -51,6 +102,7 @@ pub(super) struct Sink {
     key: Key,
     request: WriteRequest,
     upload: Option<Arc<dyn Upload>>,
+    tail: Arc<Tail>,
     /// It is to outlive this process, unless it is given up.
     kept: bool,
 }
@@ -69,6 +121,7 @@ impl Sink {
             key: key.clone(),
             request: request.clone(),
             upload: Some(Arc::from(upload)),
+            tail: Arc::default(),
             kept: false,
         }
     }
@@ -98,7 +151,17 @@ impl Sink {
 
     /// What sends parts, for a task of its own.
     pub(super) fn sender(&self) -> Sender {
-        Sender { store: self.store.clone(), name: self.name.clone(), upload: self.upload() }
+        Sender {
+            store: self.store.clone(),
+            name: self.name.clone(),
+            upload: self.upload(),
+            tail: self.tail.clone(),
+        }
+    }
+
+    /// Tells that all parts are on their way.
+    pub(super) fn ends(&self) {
+        self.tail.begun.send_replace(true);
     }
 
     /// Publishes. No part may be in flight.

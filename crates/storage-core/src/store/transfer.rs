@@ -252,14 +252,14 @@ impl Store {
         let explain = |error| self.explain(error, Operation::Read, from.as_str());
         let full = self.full(from).map_err(explain)?;
         let (body, range) = self.open_first(from, &full, &read).await.map_err(explain)?;
-        let write = destination.kept(&body.metadata, options);
+        let write = destination.kept(body.metadata(), options);
         if body.end == range.end {
             return destination.write_body(to, body, write).await;
         }
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
         let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
         let mut plan = Ranges::new(destination, &body, options).map_err(explain)?;
-        let mut diary = Diary::open(options, &full, &to_full, &body.metadata).await;
+        let mut diary = Diary::open(options, &full, &to_full, body.metadata()).await;
         let (sink, done) =
             diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
         // What is there already has moved, if not now.
@@ -391,10 +391,10 @@ struct Piece {
 
 impl Ranges {
     fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Result<Self> {
-        let size = body.metadata.size;
+        let size = body.metadata().size;
         let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
         let preferred = body.store().declared().limits.range_preferred;
-        let request = destination.kept(&body.metadata, options).request;
+        let request = destination.kept(body.metadata(), options).request;
         let hash =
             destination.wants_proof(&request) || !request.expected.is_empty() || options.resume.is_some();
         Ok(Self {
@@ -434,6 +434,7 @@ impl Ranges {
                 Carrier { part: self.part, sink: sink.sender(), hash: self.hash, entry: diary.entry() };
             self.tasks.spawn(carrier.carry(range, body, leave));
         }
+        sink.ends();
         while !self.tasks.is_empty() {
             pieces.extend(self.join_one().await?);
         }

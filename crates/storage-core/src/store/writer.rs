@@ -219,6 +219,7 @@ impl Writer {
         if !rest.is_empty() {
             self.send(rest).await?;
         }
+        self.sink.iter().for_each(Sink::ends);
         while !self.in_flight.is_empty() {
             self.join_one().await?;
         }

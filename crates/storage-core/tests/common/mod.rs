@@ -265,6 +265,10 @@ impl Upload for OddUpload {
         })
     }
 
+    fn takes_parts_twice(&self) -> bool {
+        self.inner.takes_parts_twice()
+    }
+
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
         Box::pin(async move { Ok(self.odd.told(self.inner.finish(size).await?)) })
     }

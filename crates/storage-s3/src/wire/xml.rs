@@ -1,0 +1,228 @@
+//! The two documents that answers have here: a listing, and why there is none.
+
+use std::time::SystemTime;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+use storage_core::{Error, ErrorKind, Result};
+
+use crate::metadata::listed_time;
+
+/// What the service says of a request that it refused.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+}
+
+/// As much of a refusal as can be understood: some come with a proxy's own page, or with nothing.
+pub(super) fn refusal(document: &[u8]) -> Refusal {
+    let mut refusal = Refusal::default();
+    // What stands before a fault counts.
+    let _ = walk(document, |parent, name, text| match (parent, name) {
+        (b"Error", b"Code") => refusal.code = Some(text.to_owned()),
+        (b"Error", b"Message") => refusal.message = Some(text.to_owned()),
+        _ => {}
+    });
+    refusal
+}
+
+/// One page of a listing, of objects or of versions.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Whether names are percent-encoded. A service that knows no encoding leaves the mark out with it.
+    pub(crate) encoded: bool,
+    pub(crate) truncated: bool,
+    pub(crate) next_token: Option<String>,
+    pub(crate) next_key: Option<String>,
+    pub(crate) next_version: Option<String>,
+    pub(crate) entries: Vec<Listed>,
+    pub(crate) prefixes: Vec<String>,
+}
+
+/// An object, a version or a delete marker of a listing.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) etag: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) is_latest: bool,
+    pub(crate) is_delete_marker: bool,
+}
+
+impl Listing {
+    /// # Errors
+    /// `InvalidData` for what is no listing.
+    pub(crate) fn parse(document: &[u8]) -> Result<Self> {
+        let mut page = Self::default();
+        let mut entry = Listed::default();
+        let mut is_listing = false;
+        walk(document, |parent, name, text| match (parent, name) {
+            (b"Contents" | b"Version" | b"DeleteMarker", field) => entry.set(field, text),
+            (b"CommonPrefixes", b"Prefix") => page.prefixes.push(text.to_owned()),
+            (b"ListBucketResult" | b"ListVersionsResult", field) => match field {
+                b"Contents" | b"Version" => page.entries.push(std::mem::take(&mut entry)),
+                b"DeleteMarker" => {
+                    entry.is_delete_marker = true;
+                    page.entries.push(std::mem::take(&mut entry));
+                }
+                b"EncodingType" => page.encoded = text == "url",
+                b"IsTruncated" => page.truncated = text == "true",
+                b"NextContinuationToken" => page.next_token = some(text),
+                b"NextKeyMarker" => page.next_key = some(text),
+                b"NextVersionIdMarker" => page.next_version = some(text),
+                _ => {}
+            },
+            (b"", b"ListBucketResult" | b"ListVersionsResult") => is_listing = true,
+            _ => {}
+        })
+        .map_err(|why| {
+            Error::new(ErrorKind::InvalidData, "the answer cannot be understood").with_source(why)
+        })?;
+        if is_listing {
+            Ok(page)
+        } else {
+            Err(Error::new(ErrorKind::InvalidData, "the answer is no listing"))
+        }
+    }
+}
+
+impl Listed {
+    fn set(&mut self, field: &[u8], text: &str) {
+        match field {
+            b"Key" => self.key = text.to_owned(),
+            b"Size" => self.size = text.trim().parse().unwrap_or(0),
+            b"LastModified" => self.modified = listed_time(text.trim()),
+            b"ETag" => self.etag = some(text),
+            b"VersionId" => self.version = some(text),
+            b"IsLatest" => self.is_latest = text == "true",
+            _ => {}
+        }
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Tells of every element that ends: its parent's name, its own, and the text in front of its end. Names are told without
+/// their namespace. A document that ends early is a fault.
+fn walk(document: &[u8], mut tell: impl FnMut(&[u8], &[u8], &str)) -> Result<(), String> {
+    let mut reader = Reader::from_reader(document);
+    let mut open = Path::default();
+    let mut text = String::new();
+    loop {
+        match reader.read_event().map_err(|e| e.to_string())? {
+            Event::Start(start) => {
+                text.clear();
+                open.push(start.local_name().as_ref());
+            }
+            Event::Empty(empty) => {
+                tell(open.last(), empty.local_name().as_ref(), "");
+                text.clear();
+            }
+            Event::Text(plain) => text.push_str(&plain.decode().map_err(|e| e.to_string())?),
+            Event::CData(plain) => text.push_str(&plain.decode().map_err(|e| e.to_string())?),
+            Event::GeneralRef(reference) => text.push_str(&resolve(&reference)?),
+            Event::End(_) => {
+                tell(open.parent(), open.last(), &text);
+                open.pop();
+                text.clear();
+            }
+            Event::Eof if open.is_empty() => return Ok(()),
+            Event::Eof => return Err("it ends too early".to_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// The names of the elements that are open, one behind the other.
+#[derive(Default)]
+struct Path {
+    names: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Path {
+    fn push(&mut self, name: &[u8]) {
+        self.starts.push(self.names.len());
+        self.names.extend_from_slice(name);
+    }
+
+    fn pop(&mut self) {
+        self.names.truncate(self.starts.pop().unwrap_or(0));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    fn last(&self) -> &[u8] {
+        self.starts.last().map_or(&[], |start| &self.names[*start..])
+    }
+
+    fn parent(&self) -> &[u8] {
+        match self.starts.as_slice() {
+            [.., parent, last] => &self.names[*parent..*last],
+            _ => &[],
+        }
+    }
+}
+
+fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
+    if let Some(character) = reference.resolve_char_ref().map_err(|e| e.to_string())? {
+        return Ok(character.to_string());
+    }
+    let name = reference.decode().map_err(|e| e.to_string())?;
+    let known = quick_xml::escape::resolve_predefined_entity(&name);
+    known.map(str::to_owned).ok_or_else(|| format!("the entity `{name}` is unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listing, refusal};
+
+    const PAGE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+        <s:ListBucketResult xmlns:s="http://s3.amazonaws.com/doc/2006-03-01/"><s:Name>b</s:Name>
+        <s:IsTruncated>true</s:IsTruncated><s:EncodingType>url</s:EncodingType>
+        <s:NextContinuationToken>a&amp;b</s:NextContinuationToken>
+        <s:Contents><s:Key>a%20b</s:Key><s:Size>7</s:Size><s:ETag>&quot;x&#45;y&quot;</s:ETag>
+        <s:LastModified>2026-01-02T03:04:05.678Z</s:LastModified>
+        <s:Owner><s:ID>me</s:ID><s:Key>not the key</s:Key></s:Owner></s:Contents>
+        <s:Contents><s:Key><![CDATA[<c>]]></s:Key><s:Size/></s:Contents>
+        <s:CommonPrefixes><s:Prefix>d/</s:Prefix></s:CommonPrefixes></s:ListBucketResult>"#;
+
+    #[test]
+    fn a_listing() {
+        let page = Listing::parse(PAGE.as_bytes()).expect("a listing");
+        assert!(page.encoded && page.truncated);
+        assert_eq!(page.next_token.as_deref(), Some("a&b"));
+        assert_eq!(page.prefixes, ["d/"]);
+        let [first, second] = page.entries.as_slice() else { panic!("two entries") };
+        assert_eq!((first.key.as_str(), first.size), ("a%20b", 7));
+        assert_eq!(first.etag.as_deref(), Some("\"x-y\""));
+        assert!(first.modified.is_some());
+        assert_eq!((second.key.as_str(), second.size), ("<c>", 0));
+    }
+
+    #[test]
+    fn what_is_no_listing_is_refused() {
+        for wrong in ["", "<html></html>", "<ListBucketResult>", "no XML", "<ListBucketResult></Other>"] {
+            assert!(Listing::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        for end in 1..PAGE.trim_end().len() {
+            assert!(Listing::parse(&PAGE.as_bytes()[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_read_as_far_as_it_goes() {
+        let told = refusal(b"<Error><Code>NoSuchKey</Code><Message>it is &lt;gone&gt;</Message><Key>k</Ke");
+        assert_eq!(told.code.as_deref(), Some("NoSuchKey"));
+        assert_eq!(told.message.as_deref(), Some("it is <gone>"));
+        assert_eq!(refusal(b"<html><p>502</p></html>").code, None);
+        assert_eq!(refusal(b"").code, None);
+    }
+}
