@@ -46,5 +46,5 @@ pub use range::ByteRange;
 pub use retry::{RetryPolicy, Timeouts};
 pub use secret::Secret;
 pub use sign::{SignRequest, SignedMethod, SignedRequest};
-pub use store::{Listing, ReadOutcome, Reader, Store, Transferred, Writer};
+pub use store::{Listing, ReadOutcome, Reader, SeekReader, Store, Transferred, Writer};
 pub use transfer::{Allowed, Budget, Hedge, Journal, Limit, TakenPart, Window};

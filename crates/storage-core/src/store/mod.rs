@@ -11,6 +11,7 @@ mod list;
 mod parts;
 mod read;
 mod reader;
+mod seek;
 mod sign;
 mod sink;
 mod transfer;
@@ -33,6 +34,7 @@ use crate::transfer::{Budget, Hedge, Limit, Window};
 pub use list::Listing;
 pub use read::ReadOutcome;
 pub use reader::Reader;
+pub use seek::SeekReader;
 pub use transfer::Transferred;
 pub use writer::Writer;
 

@@ -14,7 +14,7 @@ use crate::options::{ReadOptions, StatOptions, StatRequest};
 use crate::retry::Repeat;
 
 /// Ranges of a vectored read closer than this are read in one request: what lies between costs less than a request.
-const COALESCE_GAP: u64 = 256 << 10;
+pub(super) const COALESCE_GAP: u64 = 256 << 10;
 /// A request of a vectored read stops growing at this size.
 const COALESCE_MAX: u64 = 16 << 20;
 /// Requests of one vectored read side by side.
