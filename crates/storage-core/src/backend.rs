@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use crate::capabilities::Capabilities;
+use crate::checksum::Checksums;
 use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::meta::Metadata;
@@ -308,12 +309,20 @@ pub struct Part {
     pub offset: u64,
     /// Its bytes.
     pub body: Payload,
+    /// Checksums of the bytes, as far as they are known already.
+    pub checksums: Checksums,
 }
 
 impl Part {
     /// A part.
     pub fn new(number: u64, offset: u64, body: Payload) -> Self {
-        Self { number, offset, body }
+        Self { number, offset, body, checksums: Checksums::new() }
+    }
+
+    /// The same part, with checksums that are known of its bytes.
+    pub fn with_checksums(mut self, checksums: Checksums) -> Self {
+        self.checksums = checksums;
+        self
     }
 }
 

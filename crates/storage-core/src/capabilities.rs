@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::checksum::Algorithm;
+
 /// How strongly a backend keeps a promise.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +122,8 @@ pub struct Capabilities {
     /// A write asked to be verified is published only once what is held was compared with what was sent: by a checksum
     /// that the service takes itself, or by reading back.
     pub verified_writes: bool,
+    /// The checksum that the service tells of a whole object after a write: what `Store` computes to hold against it.
+    pub told_checksum: Option<Algorithm>,
     /// Interrupted uploads can be found and removed.
     pub cleanup: bool,
     /// Requests can be signed ahead for others, for at most this long.

@@ -4,6 +4,7 @@
 mod attributes;
 mod backend;
 mod blocking;
+mod buffer;
 mod change;
 mod cleanup;
 mod config;

@@ -13,13 +13,14 @@ use storage_core::{
 
 use crate::attributes;
 use crate::blocking;
+use crate::buffer;
 use crate::config::Symlinks;
 use crate::error::{doing, finding, from_errno};
 use crate::root::Root;
 use crate::stat;
 
 /// Bytes read in one step.
-const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = buffer::SIZE as u64;
 
 /// What stands at a key, ready to be read.
 pub(crate) enum Found {
@@ -144,7 +145,7 @@ impl Rest {
     /// The next bytes; with the last ones the proof that nobody wrote into the file meanwhile.
     fn step(&mut self) -> Result<Bytes> {
         let wanted = CHUNK.min(self.end - self.position) as usize;
-        let mut chunk: Vec<u8> = Vec::with_capacity(wanted);
+        let mut chunk = buffer::take(wanted);
         while chunk.len() < wanted {
             let at = self.position + chunk.len() as u64;
             match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut chunk), at) {
@@ -162,7 +163,7 @@ impl Rest {
             }
             refuse_content_without_size(&self.file, &self.stat)?;
         }
-        Ok(chunk.into())
+        Ok(buffer::share(chunk))
     }
 
     /// What is left, after what was read already.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    Algorithm, Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
     ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
     WriteRequest,
@@ -124,6 +124,7 @@ impl Backend for Gcs {
         can.content_headers = true;
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
+        can.told_checksum = Some(Algorithm::Crc32c);
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         let part = bucket.config.part_size.clamp(resumable::QUANTUM, OBJECT_MAX);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use storage_core::{
-    Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
+    Algorithm, Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Durability, Error, Key, Level, ListRequest, Lister, Metadata, Payload, Prefix, ReadRequest,
     ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, TakenPart, Target, Upload,
     WriteRequest,
@@ -146,6 +146,7 @@ impl Backend for S3 {
         can.content_headers = true;
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
+        can.told_checksum = bucket.checksums.then_some(Algorithm::Crc64Nvme);
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         let part = bucket.config.part_size.clamp(PART_MIN, PART_MAX);

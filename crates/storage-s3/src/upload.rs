@@ -246,7 +246,8 @@ impl fmt::Debug for S3Upload {
 
 async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<Taken> {
     let len = part.body.len();
-    let crc = bucket.checksums.then(|| Crc64::of(&part.body));
+    let known = part.checksums.get(Algorithm::Crc64Nvme).as_ref().and_then(Crc64::of_checksum);
+    let crc = bucket.checksums.then(|| known.unwrap_or_else(|| Crc64::of(&part.body)));
     let mut put = bucket.wire.object(Method::PUT, key);
     put.query("partNumber", &number(part.number)?.to_string());
     put.query("uploadId", id);

@@ -354,7 +354,7 @@ impl Body {
         let left = self.position..self.end;
         let mut body = match self.body.take() {
             Some(body) => body,
-            None => self.source.open(left.clone()).await?,
+            None => Box::pin(self.source.open(left.clone())).await?,
         };
         let (chunk, other) = self.source.chunk(&mut body, left).await;
         if let Some(other) = other {
@@ -405,7 +405,17 @@ impl Source {
         if !self.store.shared.hedge.try_spend() {
             return (chunk.await, None);
         }
-        let first = async { chunk.await.map(|chunk| (chunk, None)) };
+        // What is rare is boxed: this future is part of that of every copy, which is moved about.
+        Box::pin(self.race(chunk, left)).await
+    }
+
+    /// The next chunk of a body that is late, or of a second request.
+    async fn race(
+        &self,
+        late: Pin<&mut impl Future<Output = Result<Option<Bytes>>>>,
+        left: Range<u64>,
+    ) -> (Result<Option<Bytes>>, Option<ByteStream>) {
+        let first = async { late.await.map(|chunk| (chunk, None)) };
         let second = async {
             let mut body = self.open(left).await?;
             Ok((self.listen(&mut body).await?, Some(body)))

@@ -16,7 +16,7 @@ use super::sink::{Sender, Sink};
 use super::write::{PROOF, VERIFY};
 use crate::backend::{BoxFuture, Part, Payload};
 use crate::capabilities::Level;
-use crate::checksum::{Checksum, Checksums, Hashers};
+use crate::checksum::{Algorithm, Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, Metadata};
@@ -247,7 +247,7 @@ impl Store {
         let limits = &destination.declared().limits;
         let one_by_one = !limits.parallel_parts || options.concurrency == Some(1);
         if one_by_one || self.declared().limits.range_preferred == 0 {
-            return self.stream(from, read, destination, to, options).await;
+            return Box::pin(self.stream(from, read, destination, to, options)).await;
         }
         let explain = |error| self.explain(error, Operation::Read, from.as_str());
         let full = self.full(from).map_err(explain)?;
@@ -256,10 +256,23 @@ impl Store {
         if body.end == range.end {
             return destination.write_body(to, body, write).await;
         }
+        // What only large objects need is boxed: the copies of small ones are moved about.
+        Box::pin(self.move_ranges((&full, to), body, range.end, write, destination, options)).await
+    }
+
+    async fn move_ranges(
+        &self,
+        (full, to): (&Key, &Key),
+        body: Body,
+        size: u64,
+        write: WriteOptions,
+        destination: &Store,
+        options: &TransferOptions,
+    ) -> Result<Metadata> {
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
         let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
         let mut plan = Ranges::new(destination, &body, options).map_err(explain)?;
-        let mut diary = Diary::open(options, &full, &to_full, body.metadata()).await;
+        let mut diary = Diary::open(options, full, &to_full, body.metadata()).await;
         let (sink, done) =
             diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
         // What is there already has moved, if not now.
@@ -267,7 +280,7 @@ impl Store {
         destination.shared.progress.event(Event::Bytes { operation: Operation::Write, key: to, count });
         let mut way = UnderWay { ranges: plan, sink };
         let carried = match way.ranges.carry(&way.sink, body, done, &diary).await {
-            Ok(checksums) => way.sink.finish(range.end, checksums).await.map_err(explain),
+            Ok(checksums) => way.sink.finish(size, checksums).await.map_err(explain),
             Err(error) => Err(error),
         };
         match &carried {
@@ -297,13 +310,28 @@ impl Store {
         writer.write_all(reader).await
     }
 
-    /// Writes what one body holds.
-    async fn write_body(&self, to: &Key, body: Body, options: WriteOptions) -> Result<Metadata> {
-        let chunks = try_unfold(body, |mut body| async move {
-            let chunk = body.chunk().await.map_err(|error| body.explain(error))?;
-            Ok(chunk.map(|chunk| (chunk, body)))
-        });
-        self.writer(to, options).await?.write_all(chunks).await
+    /// Writes what one body holds: in one request if it may.
+    async fn write_body(&self, to: &Key, mut body: Body, options: WriteOptions) -> Result<Metadata> {
+        let size = body.end - body.position();
+        let most = self.declared().limits.write_max;
+        if size > options.part_size.map_or(most, |part| part.min(most)) {
+            let chunks = try_unfold(body, |mut body| async move {
+                let chunk = body.chunk().await.map_err(|error| body.explain(error))?;
+                Ok(chunk.map(|chunk| (chunk, body)))
+            });
+            let writer = self.writer(to, options).await?;
+            return Box::pin(writer.write_all(chunks)).await;
+        }
+        let explain = |error| self.explain(error, Operation::Write, to.as_str());
+        let mut digest = self.digest(&options);
+        let (full, request) = self.prepare_write(to, options).map_err(explain)?;
+        let mut payload = Payload::new();
+        while let Some(chunk) = body.chunk().await.map_err(|error| body.explain(error))? {
+            digest.update(&chunk);
+            payload.push(chunk);
+        }
+        let checksums = digest.verify(&request, size).map_err(explain)?;
+        self.write_once(to, &full, payload, &request, checksums).await.map_err(explain)
     }
 
     /// What this store can keep of an object of another.
@@ -362,7 +390,8 @@ struct Ranges {
     /// The length at which a range travels best.
     preferred: u64,
     size: u64,
-    hash: bool,
+    /// What is computed of the bytes on their way.
+    hash: Vec<Algorithm>,
     expected: Vec<Checksum>,
     pace: Pace,
     reading: Pace,
@@ -395,8 +424,12 @@ impl Ranges {
         let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
         let preferred = body.store().declared().limits.range_preferred;
         let request = destination.kept(body.metadata(), options).request;
-        let hash =
-            destination.wants_proof(&request) || !request.expected.is_empty() || options.resume.is_some();
+        let proof = destination.wants_proof(&request).then(|| destination.proof());
+        let kept = options.resume.as_ref().map(|_| VERIFY);
+        let expected = request.expected.iter().map(Checksum::algorithm);
+        let mut hash: Vec<Algorithm> = proof.into_iter().chain(kept).chain(expected).collect();
+        hash.sort_unstable();
+        hash.dedup();
         Ok(Self {
             part,
             preferred,
@@ -430,8 +463,12 @@ impl Ranges {
             next = range.end;
             let begun = first.take().filter(|_| range.start == 0);
             let body = begun.unwrap_or_else(|| template.another(range.clone()));
-            let carrier =
-                Carrier { part: self.part, sink: sink.sender(), hash: self.hash, entry: diary.entry() };
+            let carrier = Carrier {
+                part: self.part,
+                sink: sink.sender(),
+                hash: self.hash.clone(),
+                entry: diary.entry(),
+            };
             self.tasks.spawn(carrier.carry(range, body, leave));
         }
         sink.ends();
@@ -500,7 +537,7 @@ impl Ranges {
             }
             whole
         };
-        let checksums: Checksums = PROOF.into_iter().filter_map(of).collect();
+        let checksums: Checksums = self.hash.iter().copied().filter_map(of).collect();
         for expected in &self.expected {
             if checksums.get(expected.algorithm()).is_some_and(|found| found != *expected) {
                 let message = format!("the source tells {expected}, and that is not what came");
@@ -521,7 +558,7 @@ impl From<TakenPart> for Piece {
 struct Carrier {
     part: u64,
     sink: Sender,
-    hash: bool,
+    hash: Vec<Algorithm>,
     entry: Option<Entry>,
 }
 
@@ -548,10 +585,11 @@ impl Carrier {
     }
 
     async fn send(&self, offset: u64, payload: Payload) -> Result<Piece> {
-        let mut hashers = Hashers::new(PROOF.into_iter().filter(|_| self.hash));
+        let mut hashers = Hashers::new(self.hash.iter().copied());
         payload.chunks().iter().for_each(|chunk| hashers.update(chunk));
         let (number, length, checksums) = (offset / self.part, payload.len(), hashers.finish());
-        self.sink.part(Part::new(number, offset, payload)).await.map_err(|error| self.sink.explain(error))?;
+        let part = Part::new(number, offset, payload).with_checksums(checksums.clone());
+        self.sink.part(part).await.map_err(|error| self.sink.explain(error))?;
         if let (Some(entry), Some(checksum)) = (&self.entry, checksums.get(VERIFY)) {
             let receipt = self.sink.receipt(number);
             let part = TakenPart { number, offset, length, checksum, receipt };

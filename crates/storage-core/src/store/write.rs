@@ -93,7 +93,7 @@ impl Store {
             return Err(error.maybe_applied());
         }
         if request.verify && agree.is_none() && !self.declared().verified_writes {
-            self.read_back(name, &metadata, &checksums).await?;
+            Box::pin(self.read_back(name, &metadata, &checksums)).await?;
         }
         for checksum in checksums.iter() {
             metadata.checksums.insert(checksum);
@@ -104,15 +104,16 @@ impl Store {
     /// Reads a new object and compares. If somebody else has replaced it meanwhile, nothing can be said of it any more, which is
     /// an error and no proof.
     async fn read_back(&self, name: &Key, written: &Metadata, sent: &Checksums) -> Result<()> {
-        let Some(expected) = sent.get(VERIFY) else { return Ok(()) };
+        let proof = self.proof();
+        let Some(expected) = sent.get(proof) else { return Ok(()) };
         let mut read = ReadOptions::new();
         if let Some(version) = &written.version {
             read = read.version(version.clone());
         } else if let Some(etag) = &written.etag {
             read = read.if_match(etag.clone());
         }
-        let found = match self.checksum(name, &[VERIFY], read).await {
-            Ok(found) => found.get(VERIFY),
+        let found = match self.checksum(name, &[proof], read).await {
+            Ok(found) => found.get(proof),
             Err(error) => return Err(error.maybe_applied()),
         };
         if found == Some(expected) {
@@ -126,9 +127,14 @@ impl Store {
     /// What to compute while the bytes of a write pass.
     pub(super) fn digest(&self, options: &WriteOptions) -> Digest {
         let expected = options.request.expected.iter().map(Checksum::algorithm);
-        let proof: &[Algorithm] = if self.wants_proof(&options.request) { &PROOF } else { &[] };
-        let wanted = options.algorithms.iter().chain(proof).copied().chain(expected);
+        let proof = self.wants_proof(&options.request).then(|| self.proof());
+        let wanted = options.algorithms.iter().copied().chain(proof).chain(expected);
         Digest { hashers: Hashers::new(wanted), size: 0 }
+    }
+
+    /// What a write is verified by: what the service tells, or else the cheapest.
+    pub(super) fn proof(&self) -> Algorithm {
+        self.declared().told_checksum.unwrap_or(VERIFY)
     }
 
     /// Whether `Store` itself has to see to it that a write is verified.
@@ -166,7 +172,8 @@ impl Store {
         if !in_doubt || damaged || !self.declared().write_token {
             return Err(error);
         }
-        match self.stat_full(key, &StatRequest::default()).await {
+        // Boxed, for it is rare, and this future is part of every write's.
+        match Box::pin(self.stat_full(key, &StatRequest::default())).await {
             Ok(found) if found.token.as_ref() == Some(&request.token) => Ok(found),
             _ => Err(error),
         }

@@ -12,6 +12,7 @@ use super::parts::{Pace, PartPlan};
 use super::sink::Sink;
 use super::write::Digest;
 use crate::backend::Payload;
+use crate::checksum::Checksums;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::Metadata;
@@ -117,7 +118,7 @@ impl Writer {
         match written {
             Ok(()) => self.finish().await,
             Err(error) => {
-                let _ = self.abort().await;
+                let _ = Box::pin(self.abort()).await;
                 Err(error)
             }
         }
@@ -173,7 +174,7 @@ impl Writer {
         self.pending.push(data);
         while let Some(length) = self.plan.full_part(self.pending.len()) {
             let body = self.pending.split_to(length);
-            self.send(body).await?;
+            Box::pin(self.send(body)).await?;
         }
         Ok(())
     }
@@ -216,6 +217,10 @@ impl Writer {
         if self.sink.is_none() && fits_one_request {
             return self.store.write_once(&self.name, &self.key, rest, &self.request, checksums).await;
         }
+        Box::pin(self.publish_parts(rest, size, checksums)).await
+    }
+
+    async fn publish_parts(&mut self, rest: Payload, size: u64, checksums: Checksums) -> Result<Metadata> {
         if !rest.is_empty() {
             self.send(rest).await?;
         }
