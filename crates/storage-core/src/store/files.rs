@@ -2,22 +2,33 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use futures_util::future::join;
+use futures_util::stream::try_unfold;
 
 use super::Store;
+use super::reader::Body;
+use crate::backend::{ByteStream, Handle};
+use crate::checksum::{Algorithm, Checksum};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::Metadata;
-use crate::options::{ReadOptions, WriteOptions};
+use crate::options::{ReadOptions, TransferOptions, WriteOptions};
+use crate::progress::Silent;
+use crate::transfer::Window;
 
 /// Bytes moved between the file and memory at a time.
 const CHUNK: usize = 1 << 20;
+/// Parts of a file are read as many at a time as are sent; this is no limit of its own.
+const READS_MAX: usize = 1 << 10;
 
 impl Store {
-    /// Writes the content of a local file to `key`.
+    /// Writes the content of a local file to `key`. Of a large one several parts are read and sent side by side.
     ///
     /// # Errors
     /// Those of [`writer`](Store::writer); those of reading the file; `PreconditionFailed` if the file changed while
@@ -40,6 +51,10 @@ impl Store {
         })
         .await
         .map_err(|e| explain(about(e, &path)))?;
+        if self.takes_parts_of(before.size, &options) {
+            let file = LocalFile { file: Arc::new(file), before, path };
+            return self.upload_parts(file, key, options).await;
+        }
         let mut writer = self.writer(key, options.size(before.size)).await?;
         loop {
             let read = blocking(move || {
@@ -56,8 +71,7 @@ impl Store {
         let after = blocking(move || Stamp::of(&file)).await.map_err(|e| explain(about(e, &path)))?;
         if after != before {
             writer.abort().await?;
-            let message = format!("{} changed while it was read", path.display());
-            return Err(explain(Error::new(ErrorKind::PreconditionFailed, message)));
+            return Err(explain(changed(&path)));
         }
         writer.finish().await
     }
@@ -78,16 +92,121 @@ impl Store {
         let explain = |e| self.explain(about(e, path), Operation::Read, key.as_str());
         let mut reader = self.reader(key, options).await?;
         let mut staged = Staged::create(path).await.map_err(explain)?;
-        while let Some(chunk) = reader.try_next().await? {
-            staged = staged.write(chunk).await.map_err(explain)?;
+        let mut chunks = next_chunks(&mut reader).await?;
+        while !chunks.is_empty() {
+            // The next bytes come while these are written.
+            let (written, next) = join(staged.write(chunks), next_chunks(&mut reader)).await;
+            staged = written.map_err(explain)?;
+            chunks = next?;
         }
         staged.publish(path).await.map_err(explain)?;
         Ok(reader.metadata().clone())
     }
 }
 
+impl Store {
+    /// Whether a file of this size is best sent as parts in any order: if there are several, and what is computed of them can
+    /// be put together.
+    fn takes_parts_of(&self, size: u64, options: &WriteOptions) -> bool {
+        let limits = &self.declared().limits;
+        let expected = options.request.expected.iter().map(Checksum::algorithm);
+        let combine = options.algorithms.iter().copied().chain(expected).all(Algorithm::combines);
+        limits.parallel_parts && options.concurrency != Some(1) && size > limits.write_max && combine
+    }
+
+    async fn upload_parts(&self, file: LocalFile, key: &Key, options: WriteOptions) -> Result<Metadata> {
+        let size = file.before.size;
+        let transfer = TransferOptions {
+            part_size: options.part_size,
+            concurrency: options.concurrency,
+            ..TransferOptions::default()
+        };
+        // What is read from a disk is neither limited nor told of: it moves once, when it is sent.
+        let here = self.with(|shared| {
+            (shared.window, shared.progress) = (Window::fixed(READS_MAX), Arc::new(Silent));
+            shared.limits.clear();
+        });
+        let body = Body::of_handle(&here, key, Arc::new(file), Metadata::new(size));
+        Box::pin(here.move_ranges((key, key), body, size, options.size(size), self, &transfer)).await
+    }
+}
+
+/// The next bytes of a reader, about as many as are written in one step.
+async fn next_chunks(reader: &mut super::Reader) -> Result<Vec<Bytes>> {
+    let (mut chunks, mut length) = (Vec::new(), 0);
+    while length < CHUNK
+        && let Some(chunk) = reader.try_next().await?
+    {
+        length += chunk.len();
+        chunks.push(chunk);
+    }
+    Ok(chunks)
+}
+
+/// A local file that is read from several places at a time.
+#[derive(Debug)]
+struct LocalFile {
+    file: Arc<File>,
+    before: Stamp,
+    path: PathBuf,
+}
+
+impl Handle for LocalFile {
+    fn read(&self, range: Range<u64>) -> ByteStream {
+        let (file, before, path) = (self.file.clone(), self.before.clone(), self.path.clone());
+        Box::pin(try_unfold((range, file), move |(mut range, file)| {
+            let (before, path) = (before.clone(), path.clone());
+            async move {
+                if range.is_empty() {
+                    return Ok(None);
+                }
+                let read = blocking(move || {
+                    let mut chunk = vec![0; (CHUNK as u64).min(range.end - range.start) as usize];
+                    let count = read_full_at(&file, &mut chunk, range.start)?;
+                    chunk.truncate(count);
+                    range.start += count as u64;
+                    // With the last byte comes the proof that nobody wrote into the file meanwhile.
+                    let same = count > 0 && (!range.is_empty() || Stamp::of(&file)? == before);
+                    Ok((same, Bytes::from(chunk), range, file))
+                });
+                let (same, chunk, range, file) = read.await.map_err(|e| about(e, &path))?;
+                if same { Ok(Some((chunk, (range, file)))) } else { Err(changed(&path)) }
+            }
+        }))
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_full_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut count = 0;
+    while count < buffer.len() {
+        match read_at(file, &mut buffer[count..], at + count as u64) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+fn changed(path: &Path) -> Error {
+    let message = format!("{} changed while it was read", path.display());
+    Error::new(ErrorKind::PreconditionFailed, message)
+}
+
 /// What tells that a file is still the same.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     modified: Option<std::time::SystemTime>,
@@ -128,9 +247,9 @@ impl Staged {
         .await
     }
 
-    async fn write(mut self, chunk: Bytes) -> io::Result<Self> {
+    async fn write(mut self, chunks: Vec<Bytes>) -> io::Result<Self> {
         blocking(move || {
-            self.file().write_all(&chunk)?;
+            chunks.iter().try_for_each(|chunk| self.file().write_all(chunk))?;
             Ok(self)
         })
         .await

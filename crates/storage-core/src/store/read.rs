@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::Store;
@@ -19,6 +20,9 @@ pub(super) const COALESCE_GAP: u64 = 256 << 10;
 const COALESCE_MAX: u64 = 16 << 20;
 /// Requests of one vectored read side by side.
 const VECTORED_CONCURRENCY: usize = 8;
+
+/// Pieces of this length are hashed while the next one comes; for less the way to another thread is not worth it.
+const HASHED_BESIDE: usize = 128 << 10;
 
 /// What a read gave.
 #[non_exhaustive]
@@ -135,8 +139,23 @@ impl Store {
     ) -> Result<Checksums> {
         let mut reader = self.reader(key, options).await?;
         let mut hashers = Hashers::new(algorithms.iter().copied());
-        while let Some(chunk) = reader.try_next().await? {
-            hashers.update(&chunk);
+        let mut next = reader.try_next().await?;
+        while let Some(chunk) = next {
+            if chunk.len() < HASHED_BESIDE {
+                hashers.update(&chunk);
+                next = reader.try_next().await?;
+                continue;
+            }
+            // The next bytes come while these are hashed.
+            let hashing = tokio::task::spawn_blocking(move || {
+                hashers.update(&chunk);
+                hashers
+            });
+            let (hashed, read) = join(hashing, reader.try_next()).await;
+            hashers = hashed.map_err(|gone| {
+                Error::new(ErrorKind::Other, "the thread that hashes ended early").with_source(gone)
+            })?;
+            next = read?;
         }
         Ok(hashers.finish())
     }

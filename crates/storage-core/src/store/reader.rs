@@ -287,6 +287,27 @@ impl Body {
         }
     }
 
+    /// All that a handle reads, which nothing was asked for yet.
+    pub(super) fn of_handle(store: &Store, name: &Key, handle: Arc<dyn Handle>, metadata: Metadata) -> Self {
+        let end = metadata.size;
+        let source = Source {
+            store: store.clone(),
+            name: name.clone(),
+            key: name.clone(),
+            metadata,
+            handle: Some(handle),
+        };
+        Self {
+            source: Arc::new(source),
+            attempts: store.attempts(),
+            position: 0,
+            end,
+            is_cut: false,
+            body: None,
+            waiting: Bytes::new(),
+        }
+    }
+
     /// Another range of the same version. Nothing is asked for before it is polled.
     pub(super) fn another(&self, range: Range<u64>) -> Self {
         Self {

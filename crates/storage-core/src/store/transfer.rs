@@ -20,7 +20,9 @@ use crate::checksum::{Algorithm, Checksum, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
 use crate::meta::{Attributes, Metadata};
-use crate::options::{Condition, CopyRequest, CopyTarget, Moved, ReadOptions, TransferOptions, WriteOptions};
+use crate::options::{
+    Condition, CopyRequest, CopyTarget, Moved, ReadOptions, TransferOptions, WriteOptions, WriteRequest,
+};
 use crate::progress::Event;
 use crate::retry::Repeat;
 use crate::transfer::{Entry, TakenPart};
@@ -260,7 +262,8 @@ impl Store {
         Box::pin(self.move_ranges((&full, to), body, range.end, write, destination, options)).await
     }
 
-    async fn move_ranges(
+    /// Moves `size` bytes, of which `body` is the first range, as parts side by side.
+    pub(super) async fn move_ranges(
         &self,
         (full, to): (&Key, &Key),
         body: Body,
@@ -270,8 +273,9 @@ impl Store {
         options: &TransferOptions,
     ) -> Result<Metadata> {
         let explain = |error| destination.explain(error, Operation::Write, to.as_str());
+        let asked = write.algorithms.clone();
         let (to_full, mut request) = destination.prepare_write(to, write).map_err(explain)?;
-        let mut plan = Ranges::new(destination, &body, options).map_err(explain)?;
+        let mut plan = Ranges::new(destination, &body, options, &request, &asked).map_err(explain)?;
         let mut diary = Diary::open(options, full, &to_full, body.metadata()).await;
         let (sink, done) =
             diary.begin(destination, (to, &to_full), &mut request, &mut plan.part).await.map_err(explain)?;
@@ -419,15 +423,21 @@ struct Piece {
 }
 
 impl Ranges {
-    fn new(destination: &Store, body: &Body, options: &TransferOptions) -> Result<Self> {
+    fn new(
+        destination: &Store,
+        body: &Body,
+        options: &TransferOptions,
+        request: &WriteRequest,
+        asked: &[Algorithm],
+    ) -> Result<Self> {
         let size = body.metadata().size;
         let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
         let preferred = body.store().declared().limits.range_preferred;
-        let request = destination.kept(body.metadata(), options).request;
-        let proof = destination.wants_proof(&request).then(|| destination.proof());
+        let proof = destination.wants_proof(request).then(|| destination.proof());
         let kept = options.resume.as_ref().map(|_| VERIFY);
         let expected = request.expected.iter().map(Checksum::algorithm);
-        let mut hash: Vec<Algorithm> = proof.into_iter().chain(kept).chain(expected).collect();
+        let mut hash: Vec<Algorithm> =
+            proof.into_iter().chain(kept).chain(expected).chain(asked.iter().copied()).collect();
         hash.sort_unstable();
         hash.dedup();
         Ok(Self {
@@ -435,7 +445,7 @@ impl Ranges {
             preferred,
             size,
             hash,
-            expected: request.expected,
+            expected: request.expected.clone(),
             pace: Pace::new(destination, options.concurrency),
             reading: Pace::new(body.store(), options.concurrency),
             tasks: JoinSet::new(),
