@@ -17,6 +17,10 @@ use crate::root::Root;
 use crate::stat;
 
 const PAGE: usize = 1000;
+/// Threads that look at the objects of a page. A disk or a file server that is far away answers several questions at a time.
+const LOOKERS: usize = 8;
+/// For fewer objects a thread is not worth its start.
+const LOOKS_MIN: usize = 64;
 
 pub(crate) struct FsLister {
     /// Away while a page is being made. A lister whose page was cancelled has lost its place.
@@ -57,7 +61,7 @@ struct Walk {
 
 /// A directory being listed.
 struct Level {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     stat: Stat,
     /// Its path with a `/` at the end; empty for the root.
     path: String,
@@ -70,6 +74,23 @@ struct Level {
 struct Name {
     bytes: Vec<u8>,
     broken: Option<Broken>,
+}
+
+/// What a walk comes by.
+enum Seen {
+    Entry(Box<Result<Entry>>),
+    /// An object that is still to be looked at.
+    Object {
+        directory: Arc<OwnedFd>,
+        name: String,
+        full: String,
+    },
+}
+
+impl Seen {
+    fn entry(entry: Result<Entry>) -> Self {
+        Self::Entry(Box::new(entry))
+    }
 }
 
 /// Why a link leads nowhere.
@@ -87,19 +108,64 @@ impl Walk {
             self.begin()?;
             self.begun = true;
         }
-        let mut entries = Vec::new();
-        while entries.len() < PAGE {
+        let mut found = Vec::with_capacity(PAGE);
+        while found.len() < PAGE {
             cancel.check()?;
-            let Some(level) = self.levels.last_mut() else {
-                return Ok(Page::new(entries, None));
-            };
+            let Some(level) = self.levels.last_mut() else { break };
             match level.names.pop() {
-                Some(name) => self.visit(name, &mut entries),
+                Some(name) => self.visit(name, &mut found),
                 None => drop(self.levels.pop()),
             }
         }
+        let entries = self.resolve(found, cancel)?;
+        if self.levels.is_empty() {
+            return Ok(Page::new(entries, None));
+        }
         self.pages += 1;
         Ok(Page::new(entries, Some(self.pages.to_string())))
+    }
+
+    /// Looks at the objects among what was found, many at a time.
+    fn resolve(&self, found: Vec<Seen>, cancel: &Cancel) -> Result<Vec<Result<Entry>>> {
+        let looks = found.iter().filter(|seen| matches!(seen, Seen::Object { .. })).count();
+        let threads = (looks / LOOKS_MIN).clamp(1, LOOKERS);
+        let share = found.len().div_ceil(threads).max(1);
+        let mut found = found.into_iter();
+        let shares: Vec<Vec<Seen>> = (0..threads).map(|_| found.by_ref().take(share).collect()).collect();
+        let look = |share: Vec<Seen>| -> Vec<Result<Entry>> {
+            // Nobody waits for what is left out.
+            let wanted = share.into_iter().take_while(|_| cancel.check().is_ok());
+            wanted.filter_map(|seen| self.resolve_one(seen)).collect()
+        };
+        let mut entries = Vec::with_capacity(PAGE);
+        std::thread::scope(|scope| {
+            let mut shares = shares.into_iter();
+            let first = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares.map(|share| scope.spawn(|| look(share))).collect();
+            entries.extend(look(first));
+            for other in others {
+                match other.join() {
+                    Ok(seen) => entries.extend(seen),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        cancel.check().map(|()| entries)
+    }
+
+    fn resolve_one(&self, seen: Seen) -> Option<Result<Entry>> {
+        let (directory, name, full) = match seen {
+            Seen::Entry(entry) => return Some(*entry),
+            Seen::Object { directory, name, full } => (directory, name, full),
+        };
+        let found = self.stat_object(&directory, &name, &full);
+        let entry = found.and_then(|found| Ok(Entry::Object(Object::new(Key::new(&full)?, found))));
+        match entry {
+            // It went away meanwhile: a listing made a moment later would not show it either.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => Some(Err(error.with_name(full).for_entry())),
+            entry => Some(entry),
+        }
     }
 
     /// Opens the directory that holds everything with the prefix.
@@ -146,7 +212,7 @@ impl Walk {
             }
         }
         names.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(Level { fd, stat, path, names })
+        Ok(Level { fd: Arc::new(fd), stat, path, names })
     }
 
     /// Finds out whether a name is a directory; `None` for what is not shown.
@@ -197,18 +263,18 @@ impl Walk {
             && (full.as_slice() > after.as_bytes() || (is_directory && after.as_bytes().starts_with(&full)))
     }
 
-    fn visit(&mut self, name: Name, entries: &mut Vec<Result<Entry>>) {
+    fn visit(&mut self, name: Name, found: &mut Vec<Seen>) {
         let level = self.levels.last().expect("because the name was taken from it");
         let shown = format!("{}{}", level.path, String::from_utf8_lossy(&name.bytes));
-        match self.look(name, entries) {
+        match self.look(name, found) {
             Ok(()) => {}
             // It went away meanwhile: a listing made a moment later would not show it either.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => entries.push(Err(error.with_name(shown).for_entry())),
+            Err(error) => found.push(Seen::entry(Err(error.with_name(shown).for_entry()))),
         }
     }
 
-    fn look(&mut self, name: Name, entries: &mut Vec<Result<Entry>>) -> Result<()> {
+    fn look(&mut self, name: Name, found: &mut Vec<Seen>) -> Result<()> {
         let level = self.levels.last().expect("because the name was taken from it");
         if let Some(broken) = name.broken {
             return Err(broken.error());
@@ -217,21 +283,15 @@ impl Walk {
             .map_err(|_| Error::new(ErrorKind::InvalidKey, "the name is not UTF-8 and so no key"))?;
         let full = format!("{}{text}", level.path);
         match text.strip_suffix('/') {
-            Some(directory) => self.look_at_directory(directory, full, entries),
+            Some(directory) => self.look_at_directory(directory, full, found),
             None => {
-                let found = self.stat_object(level, &text, &full)?;
-                entries.push(Ok(Entry::Object(Object::new(Key::new(&full)?, found))));
+                found.push(Seen::Object { directory: level.fd.clone(), name: text, full });
                 Ok(())
             }
         }
     }
 
-    fn look_at_directory(
-        &mut self,
-        name: &str,
-        full: String,
-        entries: &mut Vec<Result<Entry>>,
-    ) -> Result<()> {
+    fn look_at_directory(&mut self, name: &str, full: String, seen: &mut Vec<Seen>) -> Result<()> {
         let prefix = Prefix::new(&full)?;
         let within = full.starts_with(self.request.prefix.as_str()) && full != self.request.prefix.as_str();
         let after_start = self.request.start_after.as_ref().is_none_or(|after| full > *after);
@@ -240,7 +300,8 @@ impl Walk {
         if grouped {
             let found = self.stat_directory(level, name, &full)?;
             if after_start {
-                entries.push(Ok(Entry::Prefix(Directory::new(prefix, Some(stat::metadata(&found))))));
+                let directory = Directory::new(prefix, Some(stat::metadata(&found)));
+                seen.push(Seen::entry(Ok(Entry::Prefix(directory))));
             }
             return Ok(());
         }
@@ -251,7 +312,7 @@ impl Walk {
         }
         if self.request.directories && within && after_start {
             let metadata = stat::metadata(&child.stat);
-            entries.push(Ok(Entry::Prefix(Directory::new(prefix, Some(metadata)))));
+            seen.push(Seen::entry(Ok(Entry::Prefix(Directory::new(prefix, Some(metadata))))));
         }
         self.levels.push(child);
         Ok(())
@@ -281,8 +342,8 @@ impl Walk {
         Ok(found)
     }
 
-    fn stat_object(&self, level: &Level, name: &str, full: &str) -> Result<storage_core::Metadata> {
-        let mut found = statat(&level.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(doing("stat the file"))?;
+    fn stat_object(&self, directory: &OwnedFd, name: &str, full: &str) -> Result<storage_core::Metadata> {
+        let mut found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(doing("stat the file"))?;
         if FileType::from_raw_mode(found.st_mode) == FileType::Symlink && self.root.follows() {
             found = self.root.stat_path(full).map_err(doing("stat the file"))?;
         }
