@@ -279,8 +279,13 @@ async fn checksums(c: Context) -> Result<(), Failure> {
 async fn walk(c: Context) -> Result<(), Failure> {
     for (size, steps) in [(0, 30), (1, 60), (70_000, 100), (3 * (1 << 20) + 17, 150)] {
         let content = pattern(size as u64, size);
-        c.put("a", content.clone()).await?;
-        let mut reader = c.store.seek_reader(&Key::new("a")?, ReadOptions::new()).await?;
+        let is_named = c.put("a", content.clone()).await?.etag.is_some();
+        let opened = c.store.seek_reader(&Key::new("a")?, ReadOptions::new()).await;
+        if !is_named && size > 64 << 10 {
+            fails("a reader of what takes several requests", opened, ErrorKind::Unsupported)?;
+            continue;
+        }
+        let mut reader = opened?;
         same("size", reader.metadata().size, size as u64)?;
         let mut file = Cursor::new(&content[..]);
         let mut random = fastrand::Rng::with_seed(size as u64);
@@ -353,6 +358,9 @@ async fn seek_range(c: Context) -> Result<(), Failure> {
 /// The old bytes, or an error that says so, and never the new ones.
 async fn seek_version(c: Context) -> Result<(), Failure> {
     const SIZE: usize = 3 << 20;
+    if c.put("a", "").await?.etag.is_none() {
+        return Err(Failure::ignored("the store names no version that several requests could share"));
+    }
     let (key, old) = (Key::new("a")?, pattern(1, SIZE));
     for new in [None, Some(SIZE / 3), Some(SIZE), Some(SIZE * 2)] {
         c.put("a", old.clone()).await?;

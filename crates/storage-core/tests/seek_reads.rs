@@ -108,6 +108,21 @@ async fn after_a_long_run_jumps_become_small_again() {
 }
 
 #[tokio::test]
+async fn blocks_in_any_order_are_asked_for_as_they_are() {
+    let body = pattern(16, 8 * MIB as usize);
+    for block in [64 * KIB, 512 * KIB] {
+        let odd = plain();
+        put(&odd, &body).await;
+        let mut reader = open(&odd.store()).await;
+        for number in (0..8 * MIB / block).rev() {
+            look(&mut reader, number * block, block as usize, &body).await;
+        }
+        let asked: u64 = lengths(&odd, 8 * MIB).iter().sum();
+        assert!(asked <= 8 * MIB + MIB, "{asked} bytes in blocks of {block}");
+    }
+}
+
+#[tokio::test]
 async fn small_steps_ask_for_nothing() {
     let body = pattern(4, 4 * MIB as usize);
     let odd = plain();

@@ -147,15 +147,17 @@ impl SeekReader {
 
     /// Asks for what is read next: as much as was read in a row, rounded up.
     fn open(&mut self) {
-        let read = (self.run.end - self.run.start).min(ASK_MAX) + 1;
-        let mut ask = read.next_power_of_two().max(ASK_MIN);
+        let read = (self.run.end - self.run.start).min(ASK_MAX);
         let goes_on = (self.run.end..=self.run.end.saturating_add(COALESCE_GAP)).contains(&self.position);
-        if !goes_on {
+        let ask = if goes_on {
+            (read + 1).next_power_of_two()
+        } else {
             // The next run is expected to be as long as this one.
-            ask = ask.min(ASK_MAX);
             self.run = self.position..self.position;
             self.kept.clear();
-        }
+            read.next_power_of_two()
+        };
+        let ask = ask.max(ASK_MIN);
         let end = if ask > ASK_MAX { self.metadata.size } else { self.position.saturating_add(ask) };
         let opening = self.another(self.position..end.min(self.metadata.size));
         self.ahead = Ahead::Opening(self.position, opening);

@@ -124,7 +124,7 @@ impl Counts {
 struct Counted(Bytes, Arc<Counts>);
 
 impl Counted {
-    fn new(bytes: &Bytes, counts: &Arc<Counts>) -> Bytes {
+    fn of(bytes: &Bytes, counts: &Arc<Counts>) -> Bytes {
         let held = counts.held.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
         counts.held_most.fetch_max(held, Ordering::Relaxed);
         Bytes::from_owner(Self(bytes.clone(), counts.clone()))
@@ -182,7 +182,7 @@ fn slowed(body: ByteStream, slow: Slow, on_its_way: OnItsWay) -> ByteStream {
         if chunk.is_empty() {
             return Ok(None);
         }
-        let chunk = Counted::new(&chunk, &on_its_way.0);
+        let chunk = Counted::of(&chunk, &on_its_way.0);
         Ok(Some((chunk, (body, waiting, given + left, slow, on_its_way))))
     }))
 }
