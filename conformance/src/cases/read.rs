@@ -277,7 +277,7 @@ async fn checksums(c: Context) -> Result<(), Failure> {
 
 /// A walk by seeks of every kind, beside a cursor that takes the same one.
 async fn walk(c: Context) -> Result<(), Failure> {
-    for (size, steps) in [(0, 30), (1, 60), (70_000, 100), (3 * (1 << 20) + 17, 150)] {
+    for (size, steps) in [(0, 20), (1, 30), (70_000, 30), (2 * (1 << 20) + 17, 40)] {
         let content = pattern(size as u64, size);
         let is_named = c.put("a", content.clone()).await?.etag.is_some();
         let opened = c.store.seek_reader(&Key::new("a")?, ReadOptions::new()).await;
@@ -293,7 +293,7 @@ async fn walk(c: Context) -> Result<(), Failure> {
         for _ in 0..steps {
             let to = seek(&mut random, size as u64);
             seek_beside(&mut reader, &mut file, to).await?;
-            let len = [1, 10, 4_097, 300_001][random.usize(..4)];
+            let len = [1, 10, 4_097, 70_001][random.usize(..4)];
             read_beside(&mut reader, &mut file, random.usize(0..=len)).await?;
         }
         seek_beside(&mut reader, &mut file, SeekFrom::Start(0)).await?;
