@@ -126,10 +126,10 @@ impl SeekReader {
 
     /// Bytes that are here already, from the place that is read on.
     fn at_hand(&self) -> Option<Bytes> {
-        let holds =
-            |(start, chunk): &&(u64, Bytes)| (*start..start + chunk.len() as u64).contains(&self.position);
-        let (start, chunk) = self.kept.iter().rev().find(holds)?;
-        Some(chunk.slice((self.position - start) as usize..))
+        let behind = self.kept.partition_point(|(start, _)| *start <= self.position);
+        let (start, chunk) = self.kept.get(behind.checked_sub(1)?)?;
+        let skipped = self.position - start;
+        (skipped < chunk.len() as u64).then(|| chunk.slice(skipped as usize..))
     }
 
     /// Where the stream goes on, if it is one to come to the place that is read without a new request.
@@ -178,6 +178,10 @@ impl SeekReader {
 
     /// Keeps what came, and of what came before as much as may be stepped back to.
     fn keep(&mut self, at: u64, chunk: Bytes) {
+        // A new request may bring once more what came of the one before: places ascend.
+        while self.kept.back().is_some_and(|(start, _)| *start >= at) {
+            self.kept.pop_back();
+        }
         self.kept.push_back((at, chunk));
         while let Some((start, chunk)) = self.kept.front()
             && start + (chunk.len() as u64) + KEPT < self.position
