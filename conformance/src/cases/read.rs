@@ -1,7 +1,12 @@
 //! Exactly the asked bytes of exactly one version.
 
+use std::io::{Cursor, Seek, SeekFrom};
+
 use futures_util::TryStreamExt;
-use storage_core::{Algorithm, ByteRange, ErrorKind, Key, ReadOptions, StatOptions};
+use storage_core::{
+    Algorithm, ByteRange, Error, ErrorKind, Key, ReadOptions, SeekReader, StatOptions, WriteOptions,
+};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::case::Case;
 use crate::context::{Context, pattern};
@@ -22,6 +27,9 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("read", "READ-3", "vectored-ranges-are-clipped-or-refused", |c| Box::pin(vectored_bounds(c))),
     Case::new("read", "READ-6", "a-missing-object-is-not-found", |c| Box::pin(missing(c))),
     Case::new("read", "READ-6", "a-directory-is-no-object", |c| Box::pin(directory(c))),
+    Case::new("read", "READ-7", "a-seeking-reader-reads-as-a-file-does", |c| Box::pin(walk(c))),
+    Case::new("read", "READ-7", "a-seeking-reader-takes-no-range", |c| Box::pin(seek_range(c))),
+    Case::new("read", "READ-2", "a-seeking-reader-stays-on-its-version", |c| Box::pin(seek_version(c))),
     Case::new("read", "SUM-1", "checksums-are-of-the-content", |c| Box::pin(checksums(c))),
 ];
 
@@ -265,4 +273,118 @@ async fn checksums(c: Context) -> Result<(), Failure> {
     let part = c.store.checksum(&key, &[Algorithm::Crc32c], ReadOptions::new().range(100..200)).await?;
     let expected = Algorithm::Crc32c.digest(&pattern(7, 300_001)[100..200]);
     same("checksum of a range", part.get(Algorithm::Crc32c), Some(expected))
+}
+
+/// A walk by seeks of every kind, beside a cursor that takes the same one.
+async fn walk(c: Context) -> Result<(), Failure> {
+    for (size, steps) in [(0, 20), (1, 30), (70_000, 30), (2 * (1 << 20) + 17, 40)] {
+        let content = pattern(size as u64, size);
+        let is_named = c.put("a", content.clone()).await?.etag.is_some();
+        let opened = c.store.seek_reader(&Key::new("a")?, ReadOptions::new()).await;
+        if !is_named && size > 64 << 10 {
+            fails("a reader of what takes several requests", opened, ErrorKind::Unsupported)?;
+            continue;
+        }
+        let mut reader = opened?;
+        same("size", reader.metadata().size, size as u64)?;
+        let mut file = Cursor::new(&content[..]);
+        let mut random = fastrand::Rng::with_seed(size as u64);
+        read_beside(&mut reader, &mut file, size.min(1000)).await?;
+        for _ in 0..steps {
+            let to = seek(&mut random, size as u64);
+            seek_beside(&mut reader, &mut file, to).await?;
+            let len = [1, 10, 4_097, 70_001][random.usize(..4)];
+            read_beside(&mut reader, &mut file, random.usize(0..=len)).await?;
+        }
+        seek_beside(&mut reader, &mut file, SeekFrom::Start(0)).await?;
+        let mut whole = Vec::new();
+        reader.read_to_end(&mut whole).await.map_err(store_error)?;
+        same_bytes(format!("all of {size} bytes"), &whole, &content)?;
+        same("bytes behind the end", reader.read(&mut [0; 10]).await.map_err(store_error)?, 0)?;
+    }
+    let missing = c.store.seek_reader(&Key::new("b")?, ReadOptions::new()).await;
+    fails("a reader of a missing object", missing, ErrorKind::NotFound).map(drop)
+}
+
+/// Anywhere in the object, near to where it was, far behind the end, or before the beginning.
+fn seek(random: &mut fastrand::Rng, size: u64) -> SeekFrom {
+    let size = size as i64;
+    match random.u8(..16) {
+        0 => SeekFrom::Start(u64::MAX - random.u64(..2)),
+        1 => SeekFrom::End(random.i64(..)),
+        2 => SeekFrom::Current(random.i64(..)),
+        3 => SeekFrom::End(random.i64(-2..=2)),
+        4..8 => SeekFrom::Current(random.i64(-2_000_000..=400_000)),
+        8..10 => SeekFrom::End(-random.i64(0..=size)),
+        _ => SeekFrom::Start(random.i64(0..=size + 1) as u64),
+    }
+}
+
+async fn seek_beside(reader: &mut SeekReader, file: &mut Cursor<&[u8]>, to: SeekFrom) -> Result<(), Failure> {
+    let (came, expected) = (reader.seek(to).await, Seek::seek(file, to));
+    let (came, expected) = (came.map_err(|e| e.kind()), expected.map_err(|e| e.kind()));
+    same(format!("where a seek to {to:?} led"), came, expected)?;
+    same("the reader's own word of it", reader.position(), file.position())
+}
+
+async fn read_beside(reader: &mut SeekReader, file: &mut Cursor<&[u8]>, len: usize) -> Result<(), Failure> {
+    let at = file.position();
+    let rest = file.get_ref().get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let expected = &rest[..len.min(rest.len())];
+    let mut came = Vec::new();
+    (&mut *reader).take(len as u64).read_to_end(&mut came).await.map_err(store_error)?;
+    same_bytes(format!("{len} bytes from {at} on"), &came, expected)?;
+    file.set_position(at + expected.len() as u64);
+    same("where the reader stands", reader.position(), file.position())
+}
+
+/// The store's own error, out of that of a reader.
+fn store_error(error: std::io::Error) -> Error {
+    match error.downcast() {
+        Ok(error) => error,
+        Err(error) => Error::new(ErrorKind::Other, "an error that is not the store's").with_source(error),
+    }
+}
+
+async fn seek_range(c: Context) -> Result<(), Failure> {
+    c.put("a", "0123456789").await?;
+    for range in [ByteRange::new(2..5), ByteRange::From(0), ByteRange::Suffix(3)] {
+        let reader = c.store.seek_reader(&Key::new("a")?, ReadOptions::new().range(range)).await;
+        fails(format!("a reader that seeks in {range:?}"), reader, ErrorKind::InvalidInput)?;
+    }
+    Ok(())
+}
+
+/// The old bytes, or an error that says so, and never the new ones.
+async fn seek_version(c: Context) -> Result<(), Failure> {
+    const SIZE: usize = 3 << 20;
+    if c.put("a", "").await?.etag.is_none() {
+        return Err(Failure::ignored("the store names no version that several requests could share"));
+    }
+    let (key, old) = (Key::new("a")?, pattern(1, SIZE));
+    for new in [None, Some(SIZE / 3), Some(SIZE), Some(SIZE * 2)] {
+        c.put("a", old.clone()).await?;
+        let mut reader = c.store.seek_reader(&key, ReadOptions::new()).await?;
+        let mut seen = [0; 1000];
+        reader.read_exact(&mut seen).await.map_err(store_error)?;
+        same_bytes("what was read before the change", &seen, &old[..1000])?;
+        match new {
+            None => c.store.delete(key.clone()).await?,
+            Some(size) => {
+                c.store.write(&key, pattern(2, size), WriteOptions::new()).await?;
+            }
+        }
+        for at in [1000, SIZE / 2, SIZE - 1000, 0, SIZE / 3 - 500, 100_000] {
+            reader.seek(SeekFrom::Start(at as u64)).await.map_err(store_error)?;
+            match reader.read_exact(&mut seen).await {
+                Ok(_) => same_bytes(format!("what stood at {at}"), &seen, &old[at..at + 1000])?,
+                Err(error) => {
+                    let changed = Err::<(), _>(store_error(error));
+                    let what = format!("a read from {at} on, of an object that changed");
+                    fails(what, changed, ErrorKind::PreconditionFailed)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -2,9 +2,10 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Odd, free, in_flight, key, pattern};
+use common::{Odd, Slow, free, in_flight, key, pattern};
 use futures_util::TryStreamExt;
 use storage_conformance::fault::{Call, Fault, FaultLayer, Plan, Refusal, Rule};
 use storage_core::{Budget, ByteRange, ErrorKind, ReadOptions, RetryPolicy, Store, Window, WriteOptions};
@@ -208,4 +209,21 @@ async fn so_many_ranges_travel_as_were_asked_for() {
         assert!(store.read(&key("a"), options).await.expect("read").bytes == body);
         assert_eq!(begun.elapsed().as_secs(), seconds, "{concurrency} at a time");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_goes_between_the_pieces_of_a_read_has_changed() {
+    let late = |number| if number == 1 { Slow::answer(Duration::from_secs(1)) } else { Slow::default() };
+    let odd = Odd::new(|_| {}).with(|odd| odd.reads = Some(Arc::new(late)));
+    let store = odd.store();
+    store.write(&key("a"), pattern(9, 1 << 20), WriteOptions::new()).await.expect("written");
+    let name = key("a");
+    let deleted = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        store.delete(key("a")).await.expect("deleted");
+    };
+    let ranges = [0..10, (1 << 20) - 10..1 << 20];
+    let (read, ()) = tokio::join!(store.read_ranges(&name, &ranges, ReadOptions::new()), deleted);
+    let error = read.expect_err("there is no more of it");
+    assert_eq!((error.kind(), error.key()), (ErrorKind::PreconditionFailed, Some("a")));
 }

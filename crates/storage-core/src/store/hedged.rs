@@ -17,20 +17,20 @@ impl Store {
         &self,
         mut request: impl FnMut() -> BoxFuture<'a, Result<T>>,
     ) -> Result<T> {
-        let (hedge, began) = (&self.shared.hedge, Instant::now());
+        let began = Instant::now();
         let answer = match self.late_after() {
             None => request().await,
             Some(late) => {
                 let mut first = request();
                 match tokio::time::timeout(late, &mut first).await {
                     Ok(answer) => answer,
-                    Err(_) if hedge.try_spend() => first_success(first, request()).await,
+                    Err(_) if self.may_ask_again() => first_success(first, request()).await,
                     Err(_) => first.await,
                 }
             }
         };
         if answer.is_ok() {
-            hedge.answered(began.elapsed());
+            self.shared.hedge.answered(began.elapsed());
         }
         answer
     }
@@ -40,13 +40,19 @@ impl Store {
         if self.may_hedge() { self.shared.hedge.late_after() } else { None }
     }
 
+    /// Leave for one second request.
+    pub(super) fn may_ask_again(&self) -> bool {
+        // A limit may have been set since the first one went out.
+        self.may_hedge() && self.shared.hedge.try_spend()
+    }
+
     /// Who limits requests or bytes wants no more of them.
     pub(super) fn may_hedge(&self) -> bool {
         self.shared.limits.iter().all(|limit| limit.get() == Allowed::default())
     }
 }
 
-/// What the first of two to succeed gives. A failure that no other try would mend counts at once.
+/// What the first of two to succeed gives. A failure that no other try would mend counts as soon as it comes.
 pub(super) async fn first_success<T>(
     first: impl Future<Output = Result<T>> + Unpin,
     second: impl Future<Output = Result<T>> + Unpin,
@@ -57,8 +63,8 @@ pub(super) async fn first_success<T>(
     };
     match answer {
         Err(error) if error.is_retryable() => match other.await {
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(error),
+            Err(later) if later.is_retryable() => Err(error),
+            answer => answer,
         },
         answer => answer,
     }

@@ -7,6 +7,7 @@ use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::Store;
+use super::reader::changed_if_gone;
 use crate::checksum::{Algorithm, Checksums, Hashers};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
@@ -86,8 +87,12 @@ impl Store {
         let size = first.metadata.size;
         // The list is made before it is run: a stream of borrowing closures is not provably `Send`.
         let rest: Vec<_> = merged.map(|range| self.read(key, pinned.clone().range(range))).collect();
-        let rest: Vec<ReadOutcome> =
-            futures_util::stream::iter(rest).buffered(VECTORED_CONCURRENCY).try_collect().await?;
+        let rest = futures_util::stream::iter(rest).buffered(VECTORED_CONCURRENCY).try_collect().await;
+        let rest: Vec<ReadOutcome> = rest.map_err(|error: Error| match error.kind() {
+            // It was there for the first one.
+            ErrorKind::NotFound => self.explain(changed_if_gone(error), Operation::Read, key.as_str()),
+            _ => error,
+        })?;
         let mut pieces = vec![first];
         pieces.extend(rest);
         ranges

@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::try_unfold;
 
 use super::Store;
 use super::ahead::Ahead;
-use super::hedged::first_success;
 use crate::backend::{ByteStream, Handle, ReadResponse};
 use crate::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -221,7 +221,7 @@ fn first_of(range: ByteRange, preferred: u64, size_hint: Option<u64>) -> ByteRan
 }
 
 /// Whether several requests can be sure to read one version.
-fn is_pinned(metadata: &Metadata) -> bool {
+pub(super) fn is_pinned(metadata: &Metadata) -> bool {
     metadata.etag.is_some() || metadata.version.is_some()
 }
 
@@ -418,12 +418,13 @@ impl Source {
         left: Range<u64>,
     ) -> (Result<Option<Bytes>>, Option<ByteStream>) {
         let mut chunk = pin!(self.listen(body));
-        let late = if self.handle.is_none() { self.store.late_after() } else { None };
+        let can_ask = self.handle.is_none() && is_pinned(&self.metadata);
+        let late = if can_ask { self.store.late_after() } else { None };
         let Some(late) = late else { return (chunk.await, None) };
         if let Ok(chunk) = tokio::time::timeout(late, &mut chunk).await {
             return (chunk, None);
         }
-        if !self.store.shared.hedge.try_spend() {
+        if !self.store.may_ask_again() {
             return (chunk.await, None);
         }
         // What is rare is boxed: this future is part of that of every copy, which is moved about.
@@ -433,17 +434,23 @@ impl Source {
     /// The next chunk of a body that is late, or of a second request.
     async fn race(
         &self,
-        late: Pin<&mut impl Future<Output = Result<Option<Bytes>>>>,
+        late: Pin<&mut (impl Future<Output = Result<Option<Bytes>>> + Send)>,
         left: Range<u64>,
     ) -> (Result<Option<Bytes>>, Option<ByteStream>) {
-        let first = async { late.await.map(|chunk| (chunk, None)) };
         let second = async {
             let mut body = self.open(left).await?;
-            Ok((self.listen(&mut body).await?, Some(body)))
+            Ok::<_, Error>((self.listen(&mut body).await?, body))
         };
-        match first_success(pin!(first), pin!(second)).await {
-            Ok((chunk, other)) => (Ok(chunk), other),
-            Err(error) => (Err(error), None),
+        // A body that is late may still bring all of a version that nobody can ask for any more: how a second request
+        // fails is no word on it.
+        match select(late, pin!(second)).await {
+            Either::Left((Err(error), second)) if error.is_retryable() => match second.await {
+                Ok((chunk, body)) => (Ok(chunk), Some(body)),
+                Err(_) => (Err(error), None),
+            },
+            Either::Left((chunk, _)) => (chunk, None),
+            Either::Right((Ok((chunk, body)), _)) => (Ok(chunk), Some(body)),
+            Either::Right((Err(_), chunk)) => (chunk.await, None),
         }
     }
 
@@ -487,11 +494,11 @@ impl Source {
     }
 }
 
-fn changed() -> Error {
+pub(super) fn changed() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the object changed while it was read")
 }
 
-fn changed_if_gone(error: Error) -> Error {
+pub(super) fn changed_if_gone(error: Error) -> Error {
     match error.kind() {
         ErrorKind::PreconditionFailed | ErrorKind::NotFound | ErrorKind::RangeNotSatisfiable => {
             changed().with_source(error)

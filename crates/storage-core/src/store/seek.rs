@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, SeekFrom};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
 use super::Store;
 use super::read::COALESCE_GAP;
-use super::reader::Reader;
+use super::reader::{Reader, changed, changed_if_gone, is_pinned};
 use crate::backend::BoxFuture;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::Key;
@@ -29,9 +30,8 @@ const KEPT: u64 = 1 << 20;
 
 /// One version of an object, to be read from any place like a file.
 ///
-/// What is asked for follows how it is read: little after a jump, twice as much each time that the reader goes on where it
-/// was, and after 4 MiB the rest, as ranges side by side; after the next jump about as much as was read in a row before. A
-/// step forward of up to 256 KiB is read over, a step back of up to 1 MiB comes from memory. Beyond these memory holds
+/// What is asked for follows how it is read: little at first, where the reader goes on as much again as it read in a row, and
+/// after 4 MiB the rest, as ranges side by side; after the next jump about as much as was read in a row before. A step forward of up to 256 KiB is read over, a step back of up to 1 MiB comes from memory. Beyond these memory holds
 /// what a [`Reader`] does.
 ///
 /// Every byte is of the version that was there when it was opened: an object that is replaced meanwhile gives an error
@@ -60,9 +60,8 @@ pub struct SeekReader {
     options: ReadOptions,
     metadata: Metadata,
     position: u64,
-    ask: u64,
-    /// Where what is read in a row began.
-    run: u64,
+    /// What was read in a row, with what was stepped over.
+    run: Range<u64>,
     /// What came, with its place.
     kept: VecDeque<(u64, Bytes)>,
     ahead: Ahead,
@@ -99,10 +98,7 @@ impl Store {
             (Some(version), _) => options.version(version.clone()),
             (None, Some(etag)) => options.if_match(etag.clone()),
             (None, None) if metadata.size <= ASK_MIN => options,
-            (None, None) => {
-                let message = "the store names no version that several requests could share";
-                return Err(explain(Error::unsupported(message)));
-            }
+            (None, None) => return Err(explain(nameless())),
         };
         Ok(SeekReader {
             store: self.clone(),
@@ -110,8 +106,7 @@ impl Store {
             options,
             metadata,
             position: 0,
-            ask: ASK_MIN,
-            run: 0,
+            run: 0..0,
             kept: VecDeque::new(),
             ahead: Ahead::Open(0, Box::new(first)),
         })
@@ -131,10 +126,10 @@ impl SeekReader {
 
     /// Bytes that are here already, from the place that is read on.
     fn at_hand(&self) -> Option<Bytes> {
-        let holds =
-            |(start, chunk): &&(u64, Bytes)| (*start..start + chunk.len() as u64).contains(&self.position);
-        let (start, chunk) = self.kept.iter().rev().find(holds)?;
-        Some(chunk.slice((self.position - start) as usize..))
+        let behind = self.kept.partition_point(|(start, _)| *start <= self.position);
+        let (start, chunk) = self.kept.get(behind.checked_sub(1)?)?;
+        let skipped = self.position - start;
+        (skipped < chunk.len() as u64).then(|| chunk.slice(skipped as usize..))
     }
 
     /// Where the stream goes on, if it is one to come to the place that is read without a new request.
@@ -150,30 +145,43 @@ impl SeekReader {
         }
     }
 
-    /// Asks for what is read next.
+    /// Asks for what is read next: as much as was read in a row, rounded up.
     fn open(&mut self) {
-        let at = match &self.ahead {
-            Ahead::Nothing => self.run,
-            Ahead::Opening(at, _) | Ahead::Open(at, _) => *at,
-        };
-        if (at..=at + COALESCE_GAP).contains(&self.position) {
-            self.ask = self.ask.saturating_mul(2);
+        let read = (self.run.end - self.run.start).min(ASK_MAX);
+        let goes_on = (self.run.end..=self.run.end.saturating_add(COALESCE_GAP)).contains(&self.position);
+        let ask = if goes_on {
+            (read + 1).next_power_of_two()
         } else {
             // The next run is expected to be as long as this one.
-            self.ask = (at - self.run).next_power_of_two().clamp(ASK_MIN, ASK_MAX);
-            self.run = self.position;
+            self.run = self.position..self.position;
             self.kept.clear();
-        }
-        let end =
-            if self.ask > ASK_MAX { self.metadata.size } else { self.position.saturating_add(self.ask) };
-        let (store, key) = (self.store.clone(), self.key.clone());
-        let options = self.options.clone().range(self.position..end.min(self.metadata.size));
-        let opening = Box::pin(async move { store.reader(&key, options).await });
+            read.next_power_of_two()
+        };
+        let ask = ask.max(ASK_MIN);
+        let end = if ask > ASK_MAX { self.metadata.size } else { self.position.saturating_add(ask) };
+        let opening = self.another(self.position..end.min(self.metadata.size));
         self.ahead = Ahead::Opening(self.position, opening);
+    }
+
+    /// Another range of the same version.
+    fn another(&self, range: Range<u64>) -> BoxFuture<'static, Result<Reader>> {
+        let (store, key, size) = (self.store.clone(), self.key.clone(), self.metadata.size);
+        let (pinned, options) = (is_pinned(&self.metadata), self.options.clone().range(range));
+        Box::pin(async move {
+            let opened = if pinned { store.reader(&key, options).await } else { Err(nameless()) };
+            let same = opened
+                .map_err(changed_if_gone)
+                .and_then(|reader| if reader.metadata().size == size { Ok(reader) } else { Err(changed()) });
+            same.map_err(|error| store.explain(error, Operation::Read, key.as_str()))
+        })
     }
 
     /// Keeps what came, and of what came before as much as may be stepped back to.
     fn keep(&mut self, at: u64, chunk: Bytes) {
+        // A new request may bring once more what came of the one before: places ascend.
+        while self.kept.back().is_some_and(|(start, _)| *start >= at) {
+            self.kept.pop_back();
+        }
         self.kept.push_back((at, chunk));
         while let Some((start, chunk)) = self.kept.front()
             && start + (chunk.len() as u64) + KEPT < self.position
@@ -193,23 +201,24 @@ impl SeekReader {
             self.ahead = Ahead::Open(at, Box::new(opened?));
         }
         let Ahead::Open(at, reader) = &mut self.ahead else { return Poll::Ready(Ok(())) };
-        match ready!(reader.poll_next_unpin(cx)) {
-            Some(Ok(chunk)) => {
-                let start = *at;
-                *at += chunk.len() as u64;
-                self.keep(start, chunk);
-                Poll::Ready(Ok(()))
-            }
-            Some(Err(error)) => {
-                self.ahead = Ahead::Nothing;
-                Poll::Ready(Err(error))
-            }
-            None => {
-                self.ahead = Ahead::Nothing;
-                Poll::Ready(Err(Error::new(ErrorKind::Other, "the stream ended before its range")))
-            }
+        let explain = |error| self.store.explain(error, Operation::Read, self.key.as_str());
+        let came = ready!(reader.poll_next_unpin(cx)).unwrap_or_else(|| Err(explain(ended_early())));
+        let start = *at;
+        *at += came.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if came.is_err() || *at == reader.range().end {
+            self.ahead = Ahead::Nothing;
         }
+        self.keep(start, came?);
+        Poll::Ready(Ok(()))
     }
+}
+
+fn nameless() -> Error {
+    Error::unsupported("the store names no version that several requests could share")
+}
+
+fn ended_early() -> Error {
+    Error::new(ErrorKind::Other, "the stream ended before its range")
 }
 
 impl AsyncRead for SeekReader {
@@ -223,6 +232,7 @@ impl AsyncRead for SeekReader {
                 let count = chunk.len().min(buffer.remaining());
                 buffer.put_slice(&chunk[..count]);
                 self.position += count as u64;
+                self.run.end = self.run.end.max(self.position);
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_more(cx))?;
@@ -240,7 +250,7 @@ impl AsyncSeek for SeekReader {
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         let Some(place) = place else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a seek to before the first byte"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a seek to where no byte can be"));
         };
         self.position = place;
         Ok(())

@@ -77,7 +77,7 @@ impl Sender {
             Either::Left((done, _)) => return done,
             Either::Right(((), first)) => first,
         };
-        if !self.store.shared.hedge.try_spend() {
+        if !self.store.may_ask_again() {
             return first.await;
         }
         first_success(first, self.upload.part(part)).await

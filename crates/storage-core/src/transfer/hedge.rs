@@ -49,7 +49,9 @@ impl Hedge {
 
     /// Second requests for this share of all, such as 0.05 for one in twenty.
     pub fn up_to(share: f64) -> Self {
-        let state = State { share: share.clamp(0.0, 1.0), saved: 0.0, answers: Usual::default() };
+        // What is no number is no share.
+        let share = if share > 0.0 { share.min(1.0) } else { 0.0 };
+        let state = State { share, saved: 0.0, answers: Usual::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 

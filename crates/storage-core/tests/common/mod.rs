@@ -4,12 +4,16 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::try_unfold;
 use storage_core::{
-    Backend, BoxFuture, Budget, Capabilities, Change, Checksum, CleanupReport, Condition, CopyRequest,
-    CopyTarget, DeleteTarget, Key, ListRequest, Lister, Metadata, Part, Payload, Prefix, ReadRequest,
-    ReadResponse, Result, Resumed, SignRequest, SignedRequest, StatRequest, Store, TakenPart, Target, Upload,
-    Window, WriteRequest,
+    Backend, BoxFuture, Budget, ByteRange, ByteStream, Capabilities, Change, Checksum, CleanupReport,
+    Condition, CopyRequest, CopyTarget, DeleteTarget, Error, ErrorKind, Key, ListRequest, Lister, Metadata,
+    Part, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest,
+    StatRequest, Store, TakenPart, Target, Upload, Window, WriteRequest,
 };
 use storage_memory::Memory;
 
@@ -49,6 +53,38 @@ pub(crate) struct Oddities {
     pub(crate) damages: bool,
     /// Answers to `copy_from` in turn; then it is that of a copy in memory.
     pub(crate) copies: Arc<Mutex<Vec<Answer>>>,
+    /// What becomes of a read, by its number.
+    pub(crate) reads: Option<Script>,
+    /// Takes parts twice.
+    pub(crate) twice: bool,
+}
+
+/// What becomes of a read, by its number.
+pub(crate) type Script = Arc<dyn Fn(usize) -> Slow + Send + Sync>;
+
+/// What becomes of one read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slow {
+    /// The answer comes this much later.
+    pub(crate) answer: Duration,
+    /// It is this error.
+    pub(crate) fails: Option<ErrorKind>,
+    /// After so many bytes the body waits so long.
+    pub(crate) stall: Option<(u64, Duration)>,
+    /// After the wait it goes on with this error.
+    pub(crate) breaks: Option<ErrorKind>,
+    /// The answer tells of a range one byte shorter.
+    pub(crate) misplaced: bool,
+}
+
+impl Slow {
+    pub(crate) fn answer(wait: Duration) -> Self {
+        Self { answer: wait, ..Self::default() }
+    }
+
+    pub(crate) fn stall(after: u64, wait: Duration) -> Self {
+        Self { stall: Some((after, wait)), ..Self::default() }
+    }
 }
 
 /// One answer to `copy_from`, by the number of objects asked for.
@@ -63,6 +99,92 @@ pub(crate) struct Counts {
     pub(crate) aborts: AtomicUsize,
     /// Parts that were on their way when an upload was given up.
     pub(crate) parts_at_abort: AtomicUsize,
+    /// Reads on their way now, with their bodies.
+    pub(crate) reads: AtomicUsize,
+    /// Bytes of bodies that somebody holds.
+    pub(crate) held: AtomicUsize,
+    /// The most that were held at a time.
+    pub(crate) held_most: AtomicUsize,
+    /// What reads asked for.
+    pub(crate) asked: Mutex<Vec<ByteRange>>,
+}
+
+impl Counts {
+    pub(crate) fn asked(&self) -> Vec<ByteRange> {
+        self.asked.lock().expect("no holder panics").clone()
+    }
+
+    /// Reads on their way now.
+    pub(crate) fn reading(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes that are counted for as long as somebody holds them.
+struct Counted(Bytes, Arc<Counts>);
+
+impl Counted {
+    fn of(bytes: &Bytes, counts: &Arc<Counts>) -> Bytes {
+        let held = counts.held.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        counts.held_most.fetch_max(held, Ordering::Relaxed);
+        Bytes::from_owner(Self(bytes.clone(), counts.clone()))
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.held.fetch_sub(self.0.len(), Ordering::Relaxed);
+    }
+}
+
+/// Something on its way, for as long as it lasts.
+struct OnItsWay(Arc<Counts>, fn(&Counts) -> &AtomicUsize);
+
+impl OnItsWay {
+    fn new(counts: &Arc<Counts>, which: fn(&Counts) -> &AtomicUsize) -> Self {
+        which(counts).fetch_add(1, Ordering::Relaxed);
+        Self(counts.clone(), which)
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        (self.1)(&self.0).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body as slow as it is to be, whose bytes are counted.
+fn slowed(body: ByteStream, slow: Slow, on_its_way: OnItsWay) -> ByteStream {
+    let state = (body, Bytes::new(), 0, slow, on_its_way);
+    Box::pin(try_unfold(state, |(mut body, mut waiting, given, mut slow, on_its_way)| async move {
+        if waiting.is_empty() {
+            waiting = body.next().await.transpose()?.unwrap_or_default();
+        }
+        let mut left = waiting.len() as u64;
+        if let Some((after, wait)) = slow.stall {
+            if given < after {
+                left = left.min(after - given);
+            } else {
+                tokio::time::sleep(wait).await;
+                slow.stall = None;
+                if let Some(kind) = slow.breaks {
+                    return Err(Error::new(kind, "a fault on purpose"));
+                }
+            }
+        }
+        let chunk = waiting.split_to(left as usize);
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        let chunk = Counted::of(&chunk, &on_its_way.0);
+        Ok(Some((chunk, (body, waiting, given + left, slow, on_its_way))))
+    }))
 }
 
 /// Objects in memory.
@@ -124,8 +246,23 @@ impl Backend for Odd {
 
     fn read<'a>(&'a self, key: &'a Key, request: &'a ReadRequest) -> BoxFuture<'a, Result<ReadResponse>> {
         Box::pin(async move {
+            let on_its_way = OnItsWay::new(&self.counts, |counts| &counts.reads);
+            let number = {
+                let mut asked = self.counts.asked.lock().expect("no holder panics");
+                asked.push(request.range);
+                asked.len() - 1
+            };
+            let slow = self.oddities.reads.as_ref().map_or_else(Slow::default, |script| script(number));
+            if !slow.answer.is_zero() {
+                tokio::time::sleep(slow.answer).await;
+            }
+            if let Some(kind) = slow.fails {
+                return Err(Error::new(kind, "a fault on purpose"));
+            }
             let mut response = self.inner.read(key, request).await?;
             response.metadata = self.told(response.metadata);
+            response.range.end -= u64::from(slow.misplaced);
+            response.body = slowed(response.body, slow, on_its_way);
             Ok(response)
         })
     }
@@ -238,22 +375,12 @@ struct OddUpload {
     odd: Odd,
 }
 
-/// A part on its way, for as long as its request lasts.
-struct OnItsWay(Arc<Counts>);
-
-impl Drop for OnItsWay {
-    fn drop(&mut self) {
-        self.0.parts.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[deny(clippy::missing_trait_methods)]
 impl Upload for OddUpload {
     fn part(&self, mut part: Part) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            self.odd.counts.parts.fetch_add(1, Ordering::Relaxed);
-            let _on_its_way = OnItsWay(self.odd.counts.clone());
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            let _on_its_way = OnItsWay::new(&self.odd.counts, |counts| &counts.parts);
+            tokio::time::sleep(Duration::from_millis(10)).await;
             if self.odd.oddities.damages {
                 let mut bytes = part.body.into_bytes().to_vec();
                 if let Some(last) = bytes.last_mut() {
@@ -266,7 +393,7 @@ impl Upload for OddUpload {
     }
 
     fn takes_parts_twice(&self) -> bool {
-        self.inner.takes_parts_twice()
+        self.odd.oddities.twice
     }
 
     fn finish(&self, size: u64) -> BoxFuture<'_, Result<Metadata>> {
