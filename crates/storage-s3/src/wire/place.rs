@@ -49,18 +49,26 @@ impl Place {
     }
 }
 
+/// An endpoint to which a bucket can be added: the vendor's rules would add it to the last name of a path.
+pub(crate) fn with_slash(mut endpoint: String) -> String {
+    if !endpoint.ends_with('/') {
+        endpoint.push('/');
+    }
+    endpoint
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::config::endpoint::Params;
 
-    use super::Place;
+    use super::{Place, with_slash};
 
     async fn place(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Place {
         let params = Params::builder()
             .bucket(bucket)
             .region("eu-west-1")
             .force_path_style(path_style)
-            .set_endpoint(endpoint.map(str::to_owned))
+            .set_endpoint(endpoint.map(|url| with_slash(url.to_owned())))
             .build();
         Place::resolve(&params.expect("all that is needed")).await.expect("a place")
     }
