@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         needs_s3("wildcards_and_copies_by_the_service", wildcards),
         needs_s3("a_killed_upload_goes_on", killed_upload),
         needs_s3("a_killed_download_goes_on", killed_download),
+        needs_s3("objects_that_mark_directories", marked),
         needs_s3("another_source_is_sent_from_its_beginning", other_source),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -125,6 +126,29 @@ fn wildcards(sandbox: &Sandbox) {
     sandbox.run(["check", "s3:t", "s3:v"]).ok();
     no_byte_passes(sandbox, &["cp", "-q", "s3:t/a", "s3:w"]);
     assert_eq!(sandbox.run(["cat", "s3:w"]).ok().out(), "one");
+}
+
+/// Web consoles and other tools leave an empty object for a folder, whose name ends in a slash.
+fn marked(sandbox: &Sandbox) {
+    for (name, content) in [("s/a", "one"), ("s/sub/b", "two")] {
+        sandbox.put(name, content);
+    }
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    common::s3::put("objects_that_mark_directories", &["t/", "t/sub/", "t/alone/"]);
+    assert_eq!(sandbox.run(["ls", "s3:t/"]).ok().lines(), ["a", "alone/", "sub/"]);
+    assert_eq!(sandbox.run(["ls", "s3:t"]).ok().lines(), ["a", "alone/", "sub/"]);
+    assert_eq!(sandbox.run(["ls", "s3:t/sub/"]).ok().lines(), ["b"]);
+    println!("{:?}", sandbox.run(["ls", "-r", "s3:"]));
+    println!("{:?}", sandbox.run(["ls", "-r", "s3:t/"]));
+    println!("{:?}", sandbox.run(["cp", "-r", "s3:t/", "x"]));
+    println!("{:?}", sandbox.run(["sync", "s3:t/", "y"]));
+    println!("{:?}", sandbox.run(["sync", "s3:t/", "s3:u/"]));
+    println!("{:?}", sandbox.run(["ls", "-r", "s3:"]));
+    println!("{:?}", sandbox.run(["rm", "-r", "s3:t/"]));
+    println!("{:?}", sandbox.run(["ls", "-r", "s3:"]));
+    println!("{:?}", sandbox.run(["ls", "s3:t/"]));
+    println!("{:?}", sandbox.run(["rm", "-r", "s3:t/"]));
+    panic!();
 }
 
 /// Runs `args` under a limit that lets none through: what needs one waits for ever, and is given up.

@@ -84,6 +84,9 @@ mod tests {
             place("bucket", Some("https://s3.example.org"), false).await.url,
             "https://bucket.s3.example.org"
         );
+        // No certificate is of two names below the service's.
+        assert_eq!(place("my.bucket", None, false).await.url, "https://s3.eu-west-1.amazonaws.com/my.bucket");
+        assert_eq!(place("b", Some("http://h:80"), true).await.url, "http://h:80/b");
         assert_eq!(place("My_Bucket", Some("http://h"), true).await.url, "http://h/My_Bucket");
     }
 
