@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         needs_s3("wildcards_and_copies_by_the_service", wildcards),
         needs_s3("a_killed_upload_goes_on", killed_upload),
         needs_s3("a_killed_download_goes_on", killed_download),
+        needs_s3("objects_that_mark_directories", marked),
         needs_s3("another_source_is_sent_from_its_beginning", other_source),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -125,6 +126,27 @@ fn wildcards(sandbox: &Sandbox) {
     sandbox.run(["check", "s3:t", "s3:v"]).ok();
     no_byte_passes(sandbox, &["cp", "-q", "s3:t/a", "s3:w"]);
     assert_eq!(sandbox.run(["cat", "s3:w"]).ok().out(), "one");
+}
+
+/// Web consoles and other tools leave an empty object for a folder, whose name ends in a slash.
+fn marked(sandbox: &Sandbox) {
+    for (name, content) in [("s/a", "one"), ("s/sub/b", "two")] {
+        sandbox.put(name, content);
+    }
+    sandbox.run(["sync", "s", "s3:t"]).ok();
+    common::s3::put("objects_that_mark_directories", &["t/"]);
+    for place in ["s3:t", "s3:t/"] {
+        assert_eq!(sandbox.run(["ls", place]).ok().lines(), ["a", "sub/"]);
+        assert_eq!(sandbox.run(["ls", "-r", place]).ok().lines(), ["a", "sub/b"]);
+    }
+    sandbox.run(["cp", "-r", "s3:t/", "x"]).ok();
+    sandbox.run(["sync", "s3:t/", "y"]).ok();
+    for copy in ["x", "y"] {
+        assert_eq!(sandbox.read(format!("{copy}/a")), b"one");
+        assert_eq!(sandbox.read(format!("{copy}/sub/b")), b"two");
+    }
+    sandbox.run(["rm", "-r", "s3:t/"]).ok();
+    sandbox.run(["cat", "s3:t/a"]).ends(1);
 }
 
 /// Runs `args` under a limit that lets none through: what needs one waits for ever, and is given up.

@@ -26,7 +26,7 @@ use storage_core::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Credentials};
 use crate::error::root;
-use crate::wire::{Keys, Place, Signer, Wire};
+use crate::wire::{Keys, Place, Signer, Wire, place};
 
 /// What `open` finds out about the service.
 #[derive(Debug)]
@@ -53,9 +53,15 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         .or_else(profile.build())
         .or_else(Region::new("us-east-1"));
     let region = region.region().await;
-    let connector = connector(config)?;
+    let tls = config.ca_file.as_deref().map_or_else(|| Ok(TlsContext::default()), trusting)?;
+    let settings = HttpConnectorSettings::builder().connect_timeout(config.connect_timeout).build();
+    let connector = connector(settings, tls.clone());
     let shared_connector = connector.clone();
-    let http_client = http_client_fn(move |_, _| shared_connector.clone());
+    // Who is asked for keys may be nowhere: those requests have limits of their own.
+    let http_client = http_client_fn(move |settings, _| match settings.read_timeout() {
+        Some(_) => self::connector(settings.clone(), tls.clone()),
+        None => shared_connector.clone(),
+    });
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client.clone())
         .region(region.clone())
@@ -84,6 +90,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
     let shared = loader.load().await;
     let endpoint = config.endpoint.clone().or_else(|| found_endpoint(&shared));
     endpoint.as_deref().map_or(Ok(()), check_endpoint)?;
+    let endpoint = endpoint.map(place::with_slash);
     let is_aws = endpoint.as_deref().is_none_or(is_aws);
     let mut specific = aws_sdk_s3::config::Builder::from(&shared);
     specific.set_endpoint_url(endpoint.clone());
@@ -141,16 +148,13 @@ fn no_profile(name: &str, why: &(dyn std::error::Error + 'static)) -> Error {
 
 /// What keeps the connections: one pool for all requests, whoever builds them. A proxy is taken from the environment, as
 /// by other tools.
-fn connector(config: &Config) -> Result<SharedHttpConnector> {
-    let settings = HttpConnectorSettings::builder().connect_timeout(config.connect_timeout).build();
-    let mut builder = Connector::builder()
+fn connector(settings: HttpConnectorSettings, tls: TlsContext) -> SharedHttpConnector {
+    let builder = Connector::builder()
         .connector_settings(settings)
         .proxy_config(ProxyConfig::from_env())
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    if let Some(path) = &config.ca_file {
-        builder = builder.tls_context(trusting(path)?);
-    }
-    Ok(SharedHttpConnector::new(builder.build()))
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(tls);
+    SharedHttpConnector::new(builder.build())
 }
 
 /// TLS that trusts the authorities of this file besides the system's.

@@ -80,6 +80,8 @@ fn customer(config: &Config, start: &str) -> Result<HeaderMap> {
     let md5 = BASE64.encode(Algorithm::Md5.digest(&bytes).as_bytes());
     set(&mut headers, &format!("{start}-algorithm"), "AES256")?;
     set(&mut headers, &format!("{start}-key"), secret.reveal())?;
+    // `Debug` hides it.
+    headers.values_mut().for_each(|value| value.set_sensitive(true));
     set(&mut headers, &format!("{start}-key-md5"), &md5)?;
     Ok(headers)
 }

@@ -17,8 +17,8 @@ pub(crate) fn needs_s3(name: &'static str, trial: fn(&Sandbox)) -> Trial {
             let why = format!("no server: `{SERVER}` is not set, see `cargo xtask serve`");
             return Ok(Completion::ignored_with(why));
         };
-        let bucket = format!("haul-cli-{}", name.replace('_', "-").chars().take(50).collect::<String>());
-        make_bucket(&format!("{endpoint}/{bucket}"));
+        let bucket = bucket(name);
+        put_empty(&format!("{endpoint}/{bucket}"));
         let sandbox = Sandbox::new();
         sandbox.put(
             super::CONFIG,
@@ -34,8 +34,22 @@ pub(crate) fn needs_s3(name: &'static str, trial: fn(&Sandbox)) -> Trial {
     })
 }
 
-/// By the client that the server was started with: the program itself makes no buckets.
-fn make_bucket(url: &str) {
+fn bucket(trial: &str) -> String {
+    format!("haul-cli-{}", trial.replace('_', "-").chars().take(50).collect::<String>())
+}
+
+/// Puts empty objects of these names into the bucket of a trial, as other tools do.
+#[allow(dead_code)] // not every program of tests needs it
+pub(crate) fn put(trial: &str, names: &[&str]) {
+    let endpoint = std::env::var(SERVER).expect("a server, since the trial runs");
+    for name in names {
+        put_empty(&format!("{endpoint}/{}/{name}", bucket(trial)));
+    }
+}
+
+/// A bucket or an object, by the client that the server was started with: the program itself makes neither buckets nor
+/// objects whose names end in a slash.
+fn put_empty(url: &str) {
     let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let script =
         "import sys, _s3; status = _s3.request('PUT', sys.argv[1])[0]; sys.exit(status not in (200, 409))";

@@ -15,6 +15,8 @@ use crate::error::{Refused, Said, is_page, root};
 
 /// The most that is read of an answer that is no success: enough for what the service says, and no proxy's novel.
 const REFUSAL: usize = 64 << 10;
+/// The most that is read of a page of a listing. A thousand long names, each byte of them encoded, take a tenth of it.
+const PAGE: usize = 64 << 20;
 
 /// A success: headers, and a body that has not been read yet.
 #[derive(Debug)]
@@ -49,12 +51,18 @@ impl Answer {
     }
 
     /// All of it.
+    ///
+    /// # Errors
+    /// `InvalidData` for more than a listing can have.
     pub(crate) async fn into_bytes(self) -> Result<Vec<u8>> {
         let mut all =
             Vec::with_capacity(self.length().and_then(|l| usize::try_from(l).ok()).unwrap_or(0).min(1 << 20));
         let mut chunks = Chunks(self.0.into_body());
         while let Some(chunk) = chunks.next().await {
             all.extend_from_slice(&chunk?);
+            if all.len() > PAGE {
+                return Err(Error::new(ErrorKind::InvalidData, "the answer does not end"));
+            }
         }
         Ok(all)
     }

@@ -3,7 +3,7 @@
 //! credentials, endpoints and signatures are the vendor's all the same; what is rare goes through its client.
 
 mod answer;
-mod place;
+pub(crate) mod place;
 mod request;
 mod sign;
 mod xml;
@@ -65,4 +65,45 @@ impl Wire {
 fn not_built(why: &(dyn std::error::Error + 'static)) -> Error {
     Error::new(storage_core::ErrorKind::InvalidInput, "the request cannot be built")
         .with_source(error::root(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use aws_smithy_http_client::Connector;
+    use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+    use aws_smithy_types::body::SdkBody;
+    use http::Method;
+    use storage_core::{Key, Payload};
+
+    use super::{Keys, Signer, Wire};
+    use crate::config::{Config, Encryption};
+    use crate::headers;
+
+    const SECRETS: [&str; 3] = ["hunter2", "tokentoken", "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="];
+
+    /// Clause ERR-2.
+    #[tokio::test]
+    async fn debug_holds_no_secret() {
+        let [secret, token, customer] = SECRETS;
+        let keys = Credentials::new("AK", secret, Some(token.to_owned()), None, "test");
+        let keys = Keys::Provider(SharedCredentialsProvider::new(keys));
+        let wire = Wire {
+            connector: SharedHttpConnector::new(Connector::builder().build_http()),
+            base: "http://h/b".to_owned(),
+            signer: Signer::new(keys, "eu-1".to_owned(), "s3".to_owned()),
+        };
+        let config = Config::new("b").encryption(Encryption::Customer(customer.into()));
+        let mut put = wire.object(Method::PUT, &Key::new("k").expect("a key"));
+        put.headers(headers::of_customer(&config).expect("headers"));
+        put.body(Payload::from("hunter2"), true);
+        let mut shown = format!("{put:?} ");
+        let (mut http, body) = put.into_http().expect("a request");
+        wire.signer.sign(&mut http, body).await.expect("signed");
+        // What the signer holds by now is shown as well.
+        shown.push_str(&format!("{wire:?} {wire:#?} {:?}", http.map(SdkBody::from_body_1_x)));
+        for secret in SECRETS {
+            assert!(!shown.contains(secret), "`{secret}` in: {shown}");
+        }
+    }
 }

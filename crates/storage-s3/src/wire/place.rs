@@ -49,18 +49,26 @@ impl Place {
     }
 }
 
+/// An endpoint to which a bucket can be added: the vendor's rules would add it to the last name of a path.
+pub(crate) fn with_slash(mut endpoint: String) -> String {
+    if !endpoint.ends_with('/') {
+        endpoint.push('/');
+    }
+    endpoint
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::config::endpoint::Params;
 
-    use super::Place;
+    use super::{Place, with_slash};
 
     async fn place(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Place {
         let params = Params::builder()
             .bucket(bucket)
             .region("eu-west-1")
             .force_path_style(path_style)
-            .set_endpoint(endpoint.map(str::to_owned))
+            .set_endpoint(endpoint.map(|url| with_slash(url.to_owned())))
             .build();
         Place::resolve(&params.expect("all that is needed")).await.expect("a place")
     }
@@ -76,6 +84,9 @@ mod tests {
             place("bucket", Some("https://s3.example.org"), false).await.url,
             "https://bucket.s3.example.org"
         );
+        // No certificate is of two names below the service's.
+        assert_eq!(place("my.bucket", None, false).await.url, "https://s3.eu-west-1.amazonaws.com/my.bucket");
+        assert_eq!(place("b", Some("http://h:80"), true).await.url, "http://h:80/b");
         assert_eq!(place("My_Bucket", Some("http://h"), true).await.url, "http://h/My_Bucket");
     }
 

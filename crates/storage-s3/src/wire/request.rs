@@ -56,6 +56,8 @@ impl Request {
     pub(crate) fn body(&mut self, body: Payload, signed: bool) {
         self.signed =
             if signed { SignableBody::Precomputed(sha256(&body)) } else { SignableBody::UnsignedPayload };
+        // No length is told of an empty body unless it is here, and the service takes no PUT without.
+        self.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         self.body = body;
     }
 

@@ -55,19 +55,19 @@ impl Signer {
 
     /// Adds the signature to the headers, if there is anybody to sign for.
     pub(super) async fn sign<B>(&self, request: &mut http::Request<B>, body: SignableBody<'_>) -> Result<()> {
-        let now = SystemTime::now();
-        let Some(held) = self.held(now).await? else { return Ok(()) };
+        let Some(held) = self.held(SystemTime::now()).await? else { return Ok(()) };
         let parameters = v4::SigningParams::builder()
             .identity(&held.identity)
             .region(&self.region)
             .name(&self.service)
-            .time(now)
+            .time(SystemTime::now())
             .settings(self.settings())
             .build()
             .map_err(|e| not_built(&e))?
             .into();
         let headers = request.headers().iter();
-        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let text = |value| std::str::from_utf8(value).ok();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), text(value.as_bytes())?)));
         let url = request.uri().to_string();
         let signable = SignableRequest::new(request.method().as_str(), url, headers, body);
         let signed = signable.and_then(|signable| sign(signable, &parameters)).map_err(|e| not_built(&e))?;
@@ -91,10 +91,16 @@ impl Signer {
         if matches!(self.keys, Keys::Nobody) {
             return Ok(None);
         }
-        if let Some(fresh) = self.at_hand().filter(|held| held.lasts(now + AHEAD)) {
-            return Ok(Some(fresh));
+        let at_hand = self.at_hand();
+        if let Some(fresh) = at_hand.as_ref().filter(|held| held.lasts(now + AHEAD)) {
+            return Ok(Some(fresh.clone()));
         }
-        let _turn = self.turn.lock().await;
+        let _turn = match (self.turn.try_lock(), at_hand) {
+            (Ok(turn), _) => turn,
+            // Who has keys that still hold waits for nobody.
+            (Err(_), Some(held)) if held.lasts(now) => return Ok(Some(held)),
+            _ => self.turn.lock().await,
+        };
         let stale = self.at_hand();
         if let Some(fresh) = stale.as_ref().filter(|held| held.lasts(now + AHEAD)) {
             return Ok(Some(fresh.clone()));
@@ -227,6 +233,27 @@ mod tests {
         assert!(signed(&signer).await.expect("signed").contains("KEY1"));
         assert!(signed(&signer).await.expect("signed").contains("KEY1"), "nothing new is to be had");
         assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_new_keys_while_old_ones_last() {
+        let (signer, asked) = signer(1, Duration::from_secs(30));
+        assert!(signed(&signer).await.expect("signed").contains("KEY0"));
+        let _looking = signer.turn.lock().await;
+        let soon = tokio::time::timeout(Duration::from_secs(5), signed(&signer)).await;
+        assert!(soon.expect("no waiting").expect("signed").contains("KEY0"));
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_header_beyond_ascii_is_signed_too() {
+        let (signer, _) = signer(1, Duration::from_secs(3600));
+        let mut request = http::Request::put("http://h/b/k").body(()).expect("a request");
+        let value = http::HeaderValue::from_str("a=k\u{e4}se").expect("a value");
+        request.headers_mut().insert("x-amz-tagging", value);
+        signer.sign(&mut request, SignableBody::empty()).await.expect("signed");
+        let header = request.headers()["authorization"].to_str().expect("ASCII");
+        assert!(header.contains("x-amz-tagging"), "{header}");
     }
 
     #[tokio::test]

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
-use storage_core::{Error, ErrorKind, Result};
+use storage_core::{Error, ErrorKind, Result, Retry};
 
+use crate::error::by_code;
 use crate::metadata::listed_time;
 
 /// What the service says of a request that it refused.
@@ -19,10 +20,13 @@ pub(super) struct Refusal {
 pub(super) fn refusal(document: &[u8]) -> Refusal {
     let mut refusal = Refusal::default();
     // What stands before a fault counts.
-    let _ = walk(document, |parent, name, text| match (parent, name) {
-        (b"Error", b"Code") => refusal.code = Some(text.to_owned()),
-        (b"Error", b"Message") => refusal.message = Some(text.to_owned()),
-        _ => {}
+    let _ = walk(document, |parent, name, text| {
+        match (parent, name) {
+            (b"Error", b"Code") => refusal.code = Some(text.to_owned()),
+            (b"Error", b"Message") => refusal.message = Some(text.to_owned()),
+            _ => {}
+        }
+        Ok(())
     });
     refusal
 }
@@ -54,52 +58,75 @@ pub(crate) struct Listed {
 
 impl Listing {
     /// # Errors
-    /// `InvalidData` for what is no listing.
+    /// `InvalidData` for what is no listing, and what the service says where it refused in a success.
     pub(crate) fn parse(document: &[u8]) -> Result<Self> {
         let mut page = Self::default();
         let mut entry = Listed::default();
         let mut is_listing = false;
-        walk(document, |parent, name, text| match (parent, name) {
-            (b"Contents" | b"Version" | b"DeleteMarker", field) => entry.set(field, text),
-            (b"CommonPrefixes", b"Prefix") => page.prefixes.push(text.to_owned()),
-            (b"ListBucketResult" | b"ListVersionsResult", field) => match field {
-                b"Contents" | b"Version" => page.entries.push(std::mem::take(&mut entry)),
-                b"DeleteMarker" => {
-                    entry.is_delete_marker = true;
-                    page.entries.push(std::mem::take(&mut entry));
-                }
-                b"EncodingType" => page.encoded = text == "url",
-                b"IsTruncated" => page.truncated = text == "true",
-                b"NextContinuationToken" => page.next_token = some(text),
-                b"NextKeyMarker" => page.next_key = some(text),
-                b"NextVersionIdMarker" => page.next_version = some(text),
+        walk(document, |parent, name, text| {
+            match (parent, name) {
+                (b"Contents" | b"Version" | b"DeleteMarker", field) => entry.set(field, text)?,
+                (b"CommonPrefixes", b"Prefix") => page.prefixes.push(text.to_owned()),
+                (b"ListBucketResult" | b"ListVersionsResult", field) => match field {
+                    b"Contents" | b"Version" => page.entries.push(std::mem::take(&mut entry)),
+                    b"DeleteMarker" => {
+                        entry.is_delete_marker = true;
+                        page.entries.push(std::mem::take(&mut entry));
+                    }
+                    b"EncodingType" => page.encoded = text.trim() == "url",
+                    b"IsTruncated" => page.truncated = truth(text)?,
+                    b"NextContinuationToken" => page.next_token = some(text),
+                    b"NextKeyMarker" => page.next_key = some(text),
+                    b"NextVersionIdMarker" => page.next_version = some(text),
+                    _ => {}
+                },
+                (b"", b"ListBucketResult" | b"ListVersionsResult") => is_listing = true,
                 _ => {}
-            },
-            (b"", b"ListBucketResult" | b"ListVersionsResult") => is_listing = true,
-            _ => {}
+            }
+            Ok(())
         })
         .map_err(|why| {
-            Error::new(ErrorKind::InvalidData, "the answer cannot be understood").with_source(why)
+            let message = "the answer cannot be understood, or broke off";
+            Error::new(ErrorKind::InvalidData, message).with_source(why).with_retry(Retry::Backoff)
         })?;
         if is_listing {
-            Ok(page)
-        } else {
-            Err(Error::new(ErrorKind::InvalidData, "the answer is no listing"))
+            return Ok(page);
+        }
+        match refusal(document) {
+            Refusal { code: None, .. } => Err(Error::new(ErrorKind::InvalidData, "the answer is no listing")),
+            told => Err(by_code(told.code.as_deref(), told.message.as_deref())),
         }
     }
 }
 
 impl Listed {
-    fn set(&mut self, field: &[u8], text: &str) {
+    fn set(&mut self, field: &[u8], text: &str) -> Result<(), String> {
         match field {
             b"Key" => self.key = text.to_owned(),
-            b"Size" => self.size = text.trim().parse().unwrap_or(0),
+            b"Size" => self.size = number(text)?,
             b"LastModified" => self.modified = listed_time(text.trim()),
             b"ETag" => self.etag = some(text),
             b"VersionId" => self.version = some(text),
-            b"IsLatest" => self.is_latest = text == "true",
+            b"IsLatest" => self.is_latest = truth(text)?,
             _ => {}
         }
+        Ok(())
+    }
+}
+
+/// What is neither yes nor no would end a listing early.
+fn truth(text: &str) -> Result<bool, String> {
+    match text.trim() {
+        "true" => Ok(true),
+        "false" | "" => Ok(false),
+        other => Err(format!("`{other}` is neither true nor false")),
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    match text.trim() {
+        "" => Ok(0),
+        digits => digits.parse().map_err(|_| format!("`{digits}` is no size")),
     }
 }
 
@@ -109,7 +136,10 @@ fn some(text: &str) -> Option<String> {
 
 /// Tells of every element that ends: its parent's name, its own, and the text in front of its end. Names are told without
 /// their namespace. A document that ends early is a fault.
-fn walk(document: &[u8], mut tell: impl FnMut(&[u8], &[u8], &str)) -> Result<(), String> {
+fn walk<Tell>(document: &[u8], mut tell: Tell) -> Result<(), String>
+where
+    Tell: FnMut(&[u8], &[u8], &str) -> Result<(), String>,
+{
     let mut reader = Reader::from_reader(document);
     let mut open = Path::default();
     let mut text = String::new();
@@ -120,14 +150,14 @@ fn walk(document: &[u8], mut tell: impl FnMut(&[u8], &[u8], &str)) -> Result<(),
                 open.push(start.local_name().as_ref());
             }
             Event::Empty(empty) => {
-                tell(open.last(), empty.local_name().as_ref(), "");
+                tell(open.last(), empty.local_name().as_ref(), "")?;
                 text.clear();
             }
             Event::Text(plain) => text.push_str(&plain.decode().map_err(|e| e.to_string())?),
             Event::CData(plain) => text.push_str(&plain.decode().map_err(|e| e.to_string())?),
             Event::GeneralRef(reference) => text.push_str(&resolve(&reference)?),
             Event::End(_) => {
-                tell(open.parent(), open.last(), &text);
+                tell(open.parent(), open.last(), &text)?;
                 open.pop();
                 text.clear();
             }
@@ -182,6 +212,8 @@ fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use storage_core::ErrorKind;
+
     use super::{Listing, refusal};
 
     const PAGE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -215,6 +247,39 @@ mod tests {
         for end in 1..PAGE.trim_end().len() {
             assert!(Listing::parse(&PAGE.as_bytes()[..end]).is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn a_page_that_is_unsure_whether_it_is_the_last_is_refused() {
+        let page = |inside: &str| {
+            Listing::parse(format!("<ListBucketResult>{inside}</ListBucketResult>").as_bytes())
+        };
+        assert!(page("<IsTruncated>\n true </IsTruncated>").is_ok_and(|page| page.truncated));
+        assert!(page("<IsTruncated/>").is_ok_and(|page| !page.truncated));
+        for wrong in [
+            "<IsTruncated>True</IsTruncated>",
+            "<Contents><Size>-1</Size></Contents>",
+            "<Contents><Size>many</Size></Contents>",
+            "<Contents><Key>&unknown;</Key></Contents>",
+            "<Contents><Key>&#0;</Key></Contents>",
+        ] {
+            assert_eq!(page(wrong).expect_err(wrong).kind(), ErrorKind::InvalidData, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_in_a_success_is_one() {
+        let told = Listing::parse(b"<Error><Code>SlowDown</Code><Message>later</Message></Error>");
+        assert_eq!(told.expect_err("refused").kind(), ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn bombs_do_not_go_off() {
+        let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><ListBucketResult><Contents><Key>&b;</Key>";
+        assert!(Listing::parse(bomb.as_bytes()).is_err());
+        assert_eq!(refusal(bomb.as_bytes()).code, None);
+        let deep = "<a>".repeat(1 << 20);
+        assert!(Listing::parse(deep.as_bytes()).is_err());
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("errors/wrong-region", region),
         test("errors/wrong-region-of-a-signature", region_of_signature),
         test("errors/no-credentials", no_credentials),
+        test("errors/a-giver-of-keys-that-never-answers", silent_giver),
         test("errors/no-such-profile", no_profile),
         test("errors/a-profile-goes-before-the-environment", profile_first),
     ]
@@ -403,6 +404,25 @@ async fn no_credentials() -> Outcome {
     assert!(begun.elapsed() < Duration::from_secs(1), "opening took {:?}", begun.elapsed());
     let words = ["no usable credentials", "AWS_ACCESS_KEY_ID", "`anonymous=true`"];
     fails(&store, ErrorKind::Unauthenticated, &words).await;
+    Ok(())
+}
+
+/// Its silence is told as what it is, long before that of a service would be.
+async fn silent_giver() -> Outcome {
+    let home = tempfile::tempdir()?;
+    let giver = TcpListener::bind("127.0.0.1:0").await?;
+    let nobody = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}/keys", giver.local_addr()?)),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    if alone("errors/a-giver-of-keys-that-never-answers", home.path(), &nobody)?.is_some() {
+        return Ok(());
+    }
+    let store = open(Config::new("bucket").endpoint(format!("http://{NOWHERE}"))).await;
+    let begun = Instant::now();
+    let read = store.read(&key("k"), ReadOptions::new()).await.expect_err("no success");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}: {read}", begun.elapsed());
+    assert_eq!(read.kind(), ErrorKind::Unauthenticated, "{read}");
     Ok(())
 }
 

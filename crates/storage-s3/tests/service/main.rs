@@ -13,6 +13,7 @@ mod run;
 mod settings;
 mod tls;
 mod uploads;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             requests::tests(),
             settings::tests(),
             uploads::tests(),
+            wire::tests(),
         ]
         .into_iter()
         .flatten(),
