@@ -147,6 +147,16 @@ fn marked(sandbox: &Sandbox) {
     }
     sandbox.run(["rm", "-r", "s3:t/"]).ok();
     sandbox.run(["cat", "s3:t/a"]).ends(1);
+    common::s3::put("objects_that_mark_directories", &["u/", "u/v/", "u/w/", "u/w/x/"]);
+    sandbox.put("s/a", "one");
+    sandbox.run(["cp", "s/a", "s3:u/w/a"]).ok();
+    for _ in 0..2 {
+        sandbox.run(["sync", "s3:u", "z"]).ok();
+        assert!(sandbox.exists("z/v") && sandbox.exists("z/w/x") && sandbox.read("z/w/a") == b"one");
+    }
+    sandbox.run(["rm", "-r", "s3:u"]).ok();
+    // The server forgets what was a directory in its own time.
+    assert_eq!(sandbox.run(["ls", "-r", "s3:u"]).out(), "");
 }
 
 /// Runs `args` under a limit that lets none through: what needs one waits for ever, and is given up.

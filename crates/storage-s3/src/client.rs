@@ -105,6 +105,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
     let params = Params::builder()
         .bucket(&config.bucket)
         .force_path_style(path_style)
+        .disable_s3_express_session_auth(disables_sessions())
         .use_fips(shared.use_fips().unwrap_or(false))
         .use_dual_stack(shared.use_dual_stack().unwrap_or(false))
         .set_region(region.map(|region| region.to_string()))
@@ -134,6 +135,11 @@ fn found_endpoint(shared: &SdkConfig) -> Option<String> {
         ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = shared.service_config().zip(key.ok()).and_then(|(found, key)| found.load_config(key));
     own.or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+/// The vendor's switch against sessions of directory buckets.
+fn disables_sessions() -> bool {
+    std::env::var("AWS_S3_DISABLE_EXPRESS_SESSION_AUTH").is_ok_and(|told| told.eq_ignore_ascii_case("true"))
 }
 
 fn is_aws(url: &str) -> bool {

@@ -79,15 +79,21 @@ fn failed(side: Side, item: Option<Result<Entry>>) -> Next {
     }
 }
 
+/// Whether it is an empty object by which some tools mark a directory. The directory itself comes before it.
+fn marks_directory(entry: &Entry) -> bool {
+    matches!(entry, Entry::Object(object) if object.key.as_str().ends_with('/') && object.metadata.size == 0)
+}
+
 /// The tree of a store in key order. A store that lists in another order is listed whole first.
 async fn entries(store: &Store, directories: bool) -> Result<Entries> {
-    let listing = if directories {
-        store.walk(&Prefix::root())
+    let listing: Entries = if directories {
+        let listing = store.walk(&Prefix::root());
+        Box::pin(listing.filter(|entry| std::future::ready(!entry.as_ref().is_ok_and(marks_directory))))
     } else {
-        store.list(&Prefix::root(), storage_core::ListOptions::new())
+        Box::pin(store.list(&Prefix::root(), storage_core::ListOptions::new()))
     };
     if store.capabilities().list_sorted {
-        return Ok(Box::pin(listing));
+        return Ok(listing);
     }
     let mut all: Vec<Result<Entry>> = listing.collect().await;
     if let Some(at) = all.iter().position(|e| e.as_ref().is_err_and(|e| e.scope() == Scope::Operation)) {

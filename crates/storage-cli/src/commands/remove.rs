@@ -106,7 +106,15 @@ async fn remove_root(place: &Place) -> Result<()> {
             let (parent, name) = Place::Path(named).open_object(How::default()).await?;
             parent.remove_dir(&Prefix::directory(name.as_str())?).await
         }
-        Place::Url(_) => Ok(()),
+        Place::Url(remote) => {
+            let path = remote.location().path().trim_end_matches('/');
+            let (store, marker) = match path {
+                "" => return Ok(()),
+                path => Place::Url(remote.at(format!("{path}/"))).open_object(How::default()).await?,
+            };
+            // Where directories are but names, some tools mark one by an empty object of its name.
+            if store.capabilities().hierarchical { Ok(()) } else { store.delete(marker).await }
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::error;
 
 /// Keys are replaced this long before they expire.
 const AHEAD: Duration = Duration::from_secs(60);
+/// Keys that tell no end are looked for again after this, as by the vendor's client: somebody may have changed them.
+const UNTOLD: Duration = Duration::from_secs(15 * 60);
 
 /// Where keys come from.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Signer {
 struct Held {
     identity: Identity,
     expires: Option<SystemTime>,
+    /// When to look for others.
+    renew: SystemTime,
 }
 
 impl Signer {
@@ -92,7 +96,7 @@ impl Signer {
             return Ok(None);
         }
         let at_hand = self.at_hand();
-        if let Some(fresh) = at_hand.as_ref().filter(|held| held.lasts(now + AHEAD)) {
+        if let Some(fresh) = at_hand.as_ref().filter(|held| held.is_fresh(now)) {
             return Ok(Some(fresh.clone()));
         }
         let _turn = match (self.turn.try_lock(), at_hand) {
@@ -102,7 +106,7 @@ impl Signer {
             _ => self.turn.lock().await,
         };
         let stale = self.at_hand();
-        if let Some(fresh) = stale.as_ref().filter(|held| held.lasts(now + AHEAD)) {
+        if let Some(fresh) = stale.as_ref().filter(|held| held.is_fresh(now)) {
             return Ok(Some(fresh.clone()));
         }
         match self.look().await {
@@ -130,13 +134,21 @@ impl Signer {
             Keys::Session { client, bucket } => session(client, bucket).await?,
         };
         let expires = found.expiry();
-        Ok(Held { identity: found.into(), expires })
+        let renew = expires.map_or_else(
+            || SystemTime::now() + UNTOLD,
+            |expires| expires.checked_sub(AHEAD).unwrap_or(expires),
+        );
+        Ok(Held { identity: found.into(), expires, renew })
     }
 }
 
 impl Held {
-    fn lasts(&self, until: SystemTime) -> bool {
-        self.expires.is_none_or(|expires| expires > until)
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        now < self.renew
+    }
+
+    fn lasts(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|expires| expires > now)
     }
 }
 
