@@ -386,12 +386,21 @@ pub struct ListRequest {
 #[derive(Clone, Debug, Default)]
 pub struct ListOptions {
     pub(crate) request: ListRequest,
+    pub(crate) concurrency: usize,
 }
 
 impl ListOptions {
     /// Every object under the prefix.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lists a large tree in so many places at a time; entries come in order all the same. It costs some
+    /// requests more, to find out where the tree can be cut (at common prefixes) and where each range ends, and memory for
+    /// up to 16 pages of each. A store that lists in no order, or has real directories, is listed one page after the other.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = requests;
+        self
     }
 
     /// One level: groups by `delimiter`, mostly `/`.

@@ -4,11 +4,14 @@ use std::pin::Pin;
 
 use futures_util::stream::Peekable;
 use futures_util::{Stream, StreamExt};
-use storage_core::{Entry, Error, Prefix, Result, Scope, Store};
+use storage_core::{Entry, Error, ListOptions, Prefix, Result, Scope, Store};
 
 use crate::plan::Pair;
 
 type Entries = Pin<Box<dyn Stream<Item = Result<Entry>> + Send>>;
+
+/// In how many places a large tree is listed at a time.
+const LISTED_TOGETHER: usize = 8;
 
 /// Which listing an error came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +93,7 @@ async fn entries(store: &Store, directories: bool) -> Result<Entries> {
         let listing = store.walk(&Prefix::root());
         Box::pin(listing.filter(|entry| std::future::ready(!entry.as_ref().is_ok_and(marks_directory))))
     } else {
-        Box::pin(store.list(&Prefix::root(), storage_core::ListOptions::new()))
+        Box::pin(store.list(&Prefix::root(), ListOptions::new().concurrency(LISTED_TOGETHER)))
     };
     if store.capabilities().list_sorted {
         return Ok(listing);

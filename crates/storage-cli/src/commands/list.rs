@@ -11,6 +11,9 @@ use crate::output::Output;
 use crate::place::{Found, How, Place, Top};
 use crate::show;
 
+/// In how many places a large tree is listed at a time.
+const LISTED_TOGETHER: usize = 8;
+
 pub(crate) async fn ls(args: Ls, output: &mut Output) -> Result<(), Failure> {
     let several = args.places.len() > 1;
     for (at, text) in args.places.iter().enumerate() {
@@ -56,7 +59,11 @@ async fn ls_directory(
     output: &mut Output,
 ) -> Result<storage_core::Result<()>, Failure> {
     let mut options = ListOptions::new().versions(args.versions);
-    options = if args.recursive { options.directories(true) } else { options.delimiter('/') };
+    options = if args.recursive {
+        options.directories(true).concurrency(LISTED_TOGETHER)
+    } else {
+        options.delimiter('/')
+    };
     let mut listing = store.list(&Prefix::root(), options);
     while let Some(entry) = listing.next().await {
         match entry {

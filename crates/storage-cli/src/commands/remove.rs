@@ -70,7 +70,7 @@ pub(crate) async fn remove_tree(place: &Place) -> Result<u64> {
     let mut directories = Vec::new();
     let mut batch = Vec::new();
     let mut removed = 0;
-    let mut listing = store.list(&Prefix::root(), ListOptions::new().directories(true));
+    let mut listing = store.list(&Prefix::root(), ListOptions::new().directories(true).concurrency(8));
     while let Some(entry) = listing.try_next().await? {
         match entry {
             Entry::Object(object) => batch.push(DeleteTarget::new(object.key)),

@@ -9,12 +9,15 @@ use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::Store;
+use super::spread::Spread;
 use crate::backend::{Lister, Page};
 use crate::error::{Error, ErrorKind, Operation, Result, Scope};
 use crate::key::Prefix;
 use crate::options::{Directory, Entry, ListOptions, ListRequest, Object};
 use crate::pattern::Pattern;
-use crate::retry::Repeat;
+
+/// In how many places a tree is walked at a time.
+const WALKED_TOGETHER: usize = 8;
 
 /// Entries of a listing as a stream.
 ///
@@ -56,7 +59,7 @@ impl Store {
     /// In the stream: `Unsupported` for versions where none are kept; whatever keeps a page from being had;
     /// `InvalidData` if the backend breaks its own promises of order, prefix or paging.
     pub fn list(&self, prefix: &Prefix, options: ListOptions) -> Listing {
-        match self.prepare_list(prefix, options.request) {
+        match self.prepare_list(prefix, options) {
             Ok(state) => Listing::new(futures_util::stream::unfold(state, Pages::next)),
             Err(error) => {
                 let error = self.explain(error, Operation::List, prefix.as_str());
@@ -65,7 +68,8 @@ impl Store {
         }
     }
 
-    fn prepare_list(&self, prefix: &Prefix, mut request: ListRequest) -> Result<Pages> {
+    fn prepare_list(&self, prefix: &Prefix, options: ListOptions) -> Result<Pages> {
+        let mut request = options.request;
         if request.versions && !self.declared().versions {
             return Err(Error::unsupported("this store keeps no versions"));
         }
@@ -80,9 +84,14 @@ impl Store {
         if !self.declared().list_start_after {
             request.start_after = None;
         }
+        let source = if options.concurrency > 1 && self.can_spread(&request) {
+            Source::Spread(Spread::new(self, request, options.concurrency))
+        } else {
+            Source::Chain(self.backend().list(request))
+        };
         Ok(Pages {
             store: self.clone(),
-            lister: self.backend().list(request),
+            source,
             rules,
             ready: VecDeque::new(),
             over: false,
@@ -94,18 +103,26 @@ impl Store {
         })
     }
 
+    /// Whether a listing can be cut into ranges: of names in order, none of which is a directory of its own.
+    fn can_spread(&self, request: &ListRequest) -> bool {
+        let can = self.declared();
+        let cuts = can.list_sorted && can.list_start_after && can.list_delimiter && !can.directories;
+        cuts && request.delimiter.is_none() && !request.versions
+    }
+
     /// Whether the backend groups by the delimiter asked for.
     fn groups_itself(&self, request: &ListRequest) -> bool {
         self.declared().list_delimiter && request.delimiter == Some('/')
     }
 
     /// Walks the tree under `prefix`: every object, and before the first one of each directory the directory itself,
-    /// also where directories are nothing but a `/` in keys. Real directories come even if empty.
+    /// also where directories are nothing but a `/` in keys. Real directories come even if empty. A large tree is listed in
+    /// several places at a time, see [`ListOptions::concurrency`].
     ///
     /// # Errors
     /// In the stream, those of [`list`](Store::list).
     pub fn walk(&self, prefix: &Prefix) -> Listing {
-        let listing = self.list(prefix, ListOptions::new().directories(true));
+        let listing = self.list(prefix, ListOptions::new().directories(true).concurrency(WALKED_TOGETHER));
         let mut parents = Parents { root: prefix.clone(), open: Vec::new() };
         let sorted = self.declared().list_sorted;
         let mut seen = HashSet::new();
@@ -140,7 +157,7 @@ impl Store {
 /// A listing in progress.
 struct Pages {
     store: Store,
-    lister: Box<dyn Lister>,
+    source: Source,
     rules: Rules,
     ready: VecDeque<Result<Entry>>,
     /// Whether there is no further page.
@@ -154,6 +171,13 @@ struct Pages {
     listed: Prefix,
 }
 
+/// Where pages come from.
+enum Source {
+    /// The backend, one after the other.
+    Chain(Box<dyn Lister>),
+    Spread(Spread),
+}
+
 /// What was asked for, to hold against what comes.
 struct Rules {
     request: ListRequest,
@@ -163,7 +187,7 @@ struct Rules {
 /// Finds out whether tokens go round, in the memory of two tokens: the last one, and one that is kept for twice as many
 /// pages each time. A token that comes back while it is kept closes a circle (Brent's algorithm).
 #[derive(Default)]
-struct Circle {
+pub(super) struct Circle {
     last: Option<String>,
     kept: Option<String>,
     pages: u64,
@@ -171,7 +195,7 @@ struct Circle {
 }
 
 impl Circle {
-    fn closes(&mut self, token: String) -> bool {
+    pub(super) fn closes(&mut self, token: String) -> bool {
         let seen = |old: &Option<String>| old.as_ref() == Some(&token);
         if seen(&self.last) || seen(&self.kept) {
             return true;
@@ -205,21 +229,24 @@ impl Pages {
             if self.over {
                 return None;
             }
-            match self.fetch().await.and_then(|page| self.accept(page)) {
+            match self.fetch().await {
                 Ok(()) => {}
                 Err(error) => return Some(self.fail(error)),
             }
         }
     }
 
-    async fn fetch(&mut self) -> Result<Page> {
-        let mut attempts = self.store.attempts();
-        loop {
-            match self.store.within(self.store.silence(), self.lister.next_page()).await {
-                Ok(page) => return Ok(page),
-                Err(error) => {
-                    self.store.pause(Operation::List, &mut attempts, error, Repeat::Idempotent).await?;
-                }
+    async fn fetch(&mut self) -> Result<()> {
+        match &mut self.source {
+            Source::Chain(lister) => {
+                let page = self.store.page(&mut **lister).await?;
+                self.accept(page)
+            }
+            Source::Spread(spread) => {
+                let entries = spread.next().await?;
+                self.over = entries.is_none();
+                self.ready = entries.unwrap_or_default().into();
+                Ok(())
             }
         }
     }

@@ -14,6 +14,7 @@ mod reader;
 mod seek;
 mod sign;
 mod sink;
+mod spread;
 mod transfer;
 mod write;
 mod writer;

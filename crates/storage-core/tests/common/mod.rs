@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses some of it
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,9 +12,9 @@ use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 use storage_core::{
     Backend, BoxFuture, Budget, ByteRange, ByteStream, Capabilities, Change, Checksum, CleanupReport,
-    Condition, CopyRequest, CopyTarget, DeleteTarget, Error, ErrorKind, Key, ListRequest, Lister, Metadata,
-    Part, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, SignRequest, SignedRequest,
-    StatRequest, Store, TakenPart, Target, Upload, Window, WriteRequest,
+    Condition, CopyRequest, CopyTarget, DeleteTarget, Entry, Error, ErrorKind, Key, ListRequest, Lister,
+    Metadata, Page, Part, Payload, Prefix, ReadRequest, ReadResponse, Result, Resumed, SignRequest,
+    SignedRequest, StatRequest, Store, TakenPart, Target, Upload, Window, WriteRequest,
 };
 use storage_memory::Memory;
 
@@ -57,6 +58,8 @@ pub(crate) struct Oddities {
     pub(crate) reads: Option<Script>,
     /// Takes parts twice.
     pub(crate) twice: bool,
+    /// Gives pages of so many entries, each after a while.
+    pub(crate) pages: Option<(usize, Duration)>,
 }
 
 /// What becomes of a read, by its number.
@@ -105,6 +108,10 @@ pub(crate) struct Counts {
     pub(crate) held: AtomicUsize,
     /// The most that were held at a time.
     pub(crate) held_most: AtomicUsize,
+    /// Pages of listings on their way now.
+    pub(crate) listing: AtomicUsize,
+    /// Pages that were asked for.
+    pub(crate) pages: AtomicUsize,
     /// What reads asked for.
     pub(crate) asked: Mutex<Vec<ByteRange>>,
 }
@@ -117,6 +124,35 @@ impl Counts {
     /// Reads on their way now.
     pub(crate) fn reading(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
+    }
+}
+
+/// A listing in short pages, which are counted.
+struct ShortPages {
+    inner: Box<dyn Lister>,
+    waiting: VecDeque<Result<Entry>>,
+    is_over: bool,
+    given: usize,
+    size: usize,
+    wait: Duration,
+    counts: Arc<Counts>,
+}
+
+impl Lister for ShortPages {
+    fn next_page(&mut self) -> BoxFuture<'_, Result<Page>> {
+        Box::pin(async move {
+            let _on_its_way = OnItsWay::new(&self.counts, |counts| &counts.listing);
+            self.counts.pages.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(self.wait).await;
+            while self.waiting.len() <= self.size && !self.is_over {
+                let page = self.inner.next_page().await?;
+                self.waiting.extend(page.entries);
+                self.is_over = page.next.is_none();
+            }
+            let entries = self.waiting.drain(..self.size.min(self.waiting.len())).collect();
+            self.given += 1;
+            Ok(Page::new(entries, (!self.waiting.is_empty()).then(|| self.given.to_string())))
+        })
     }
 }
 
@@ -298,7 +334,10 @@ impl Backend for Odd {
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {
-        self.inner.list(request)
+        let inner = self.inner.list(request);
+        let Some((size, wait)) = self.oddities.pages else { return inner };
+        let (waiting, counts) = (VecDeque::new(), self.counts.clone());
+        Box::new(ShortPages { inner, waiting, is_over: false, given: 0, size, wait, counts })
     }
 
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {

@@ -1,0 +1,282 @@
+//! Listing a large tree in several places at a time, given out in order.
+//!
+//! A listing is a chain of pages, each of which says where the next one begins: one request after the other. Its names are cut
+//! into ranges at common prefixes, which one request for a level of the tree tells. It is cut only once it has turned out to
+//! be long, and only into ranges of several pages: a request brings a full page, whatever of it is wanted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use super::Store;
+use super::list::Circle;
+use crate::backend::{Lister, Page};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::key::Prefix;
+use crate::options::{Entry, ListRequest};
+use crate::retry::Repeat;
+
+/// Pages of a range that wait for their turn, which bounds memory, and what a range that is longer gains.
+const WAITING_MAX: usize = 16;
+/// How many pages a range is made to have, as far as can be told.
+const PAGES: usize = 4;
+/// A range that was cut out is cut again only if it turns out to have so many pages.
+const RECUT: u32 = 64;
+/// Levels of the tree that are looked through for one that branches.
+const LEVELS_MAX: usize = 8;
+
+/// The pages of a listing, from ranges that are listed side by side.
+pub(super) struct Spread {
+    shared: Arc<Shared>,
+    /// In order.
+    ranges: VecDeque<Range>,
+    cuts: mpsc::UnboundedReceiver<Cut>,
+    begun: u64,
+    together: usize,
+}
+
+/// What is left of a range, as ranges of their own.
+struct Cut {
+    of: u64,
+    rest: Vec<Bounds>,
+}
+
+/// Names behind `after`, up to and with `last`.
+struct Bounds {
+    after: Option<String>,
+    last: Option<String>,
+}
+
+enum Range {
+    Waiting(Bounds),
+    OnItsWay(OnItsWay),
+}
+
+struct OnItsWay {
+    number: u64,
+    pages: mpsc::Receiver<Result<Vec<Result<Entry>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Spread {
+    /// Lists what `request` asks for in at most so many places at a time.
+    pub(super) fn new(store: &Store, request: ListRequest, together: usize) -> Self {
+        let all = Bounds { after: request.start_after.clone(), last: None };
+        let (tell, cuts) = mpsc::unbounded_channel();
+        let shared = Shared { store: store.clone(), request, requests: Semaphore::new(together), cuts: tell };
+        let ranges = VecDeque::from([Range::Waiting(all)]);
+        Self { shared: Arc::new(shared), ranges, cuts, begun: 0, together }
+    }
+
+    /// The next entries, or nothing after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Result<Entry>>>> {
+        loop {
+            for range in self.ranges.iter_mut().take(self.together) {
+                range.begin(&self.shared, &mut self.begun);
+            }
+            let Some(Range::OnItsWay(front)) = self.ranges.front_mut() else { return Ok(None) };
+            let told = match select(pin!(self.cuts.recv()), pin!(front.pages.recv())).await {
+                Either::Left((cut, _)) => Err(cut),
+                Either::Right((page, _)) => Ok(page),
+            };
+            match told {
+                Err(cut) => {
+                    cut.into_iter().for_each(|cut| self.insert(cut));
+                    continue;
+                }
+                Ok(Some(page)) => return page.map(Some),
+                Ok(None) => {}
+            }
+            let ended = (&mut front.task).await;
+            ended.map_err(|gone| {
+                Error::new(ErrorKind::Other, "the task of a listing ended early").with_source(gone)
+            })?;
+            // What it told before it ended is here by now, and has to be behind it before it goes.
+            while let Ok(cut) = self.cuts.try_recv() {
+                self.insert(cut);
+            }
+            self.ranges.pop_front();
+        }
+    }
+
+    /// Puts what was cut off a range behind it.
+    fn insert(&mut self, cut: Cut) {
+        let is_it = |range: &Range| matches!(range, Range::OnItsWay(range) if range.number == cut.of);
+        let Some(at) = self.ranges.iter().position(is_it) else { return };
+        for bounds in cut.rest.into_iter().rev() {
+            self.ranges.insert(at + 1, Range::Waiting(bounds));
+        }
+    }
+}
+
+impl Range {
+    fn begin(&mut self, shared: &Arc<Shared>, begun: &mut u64) {
+        let Self::Waiting(bounds) = self else { return };
+        let bounds = Bounds { after: bounds.after.take(), last: bounds.last.take() };
+        let (tell, pages) = mpsc::channel(WAITING_MAX);
+        let (shared, number) = (shared.clone(), *begun);
+        *begun += 1;
+        let task = tokio::spawn(async move {
+            if let Err(error) = shared.list(number, bounds, &tell).await {
+                // Nobody waits any more: then nobody needs to know.
+                let _ = tell.send(Err(error)).await;
+            }
+        });
+        *self = Self::OnItsWay(OnItsWay { number, pages, task });
+    }
+}
+
+struct Shared {
+    store: Store,
+    request: ListRequest,
+    requests: Semaphore,
+    cuts: mpsc::UnboundedSender<Cut>,
+}
+
+impl Shared {
+    async fn list(
+        &self,
+        number: u64,
+        bounds: Bounds,
+        tell: &mpsc::Sender<Result<Vec<Result<Entry>>>>,
+    ) -> Result<()> {
+        let Bounds { after, last } = bounds;
+        let mut lister = self.lister(self.request.prefix.clone(), after, None);
+        let mut circle = Circle::default();
+        let mut level = self.request.prefix.clone();
+        for pages in 1u32.. {
+            let Page { mut entries, next } = self.fetch(&mut *lister).await?;
+            let count = entries.len();
+            let is_wanted = |entry: &Result<Entry>| match (entry, &last) {
+                (Ok(entry), Some(last)) => entry.name() <= last.as_str(),
+                (Err(error), Some(last)) => error.key().is_none_or(|name| name <= last.as_str()),
+                (_, None) => true,
+            };
+            entries.retain(is_wanted);
+            let is_over = next.is_none() || entries.len() < count;
+            if next.is_some_and(|token| circle.closes(token)) {
+                return Err(Error::new(ErrorKind::InvalidData, "the service gave the same page token twice"));
+            }
+            // Again now and then: what is listed may have come to a level that branches.
+            let may_cut = !is_over
+                && pages.ilog2() % 3 == 0
+                && pages.is_power_of_two()
+                && (last.is_none() || pages >= RECUT);
+            let names = entries.iter().filter(|_| may_cut).filter_map(|entry| entry.as_ref().ok());
+            let names: Vec<String> = names.map(|entry| entry.name().to_owned()).collect();
+            if tell.send(Ok(entries)).await.is_err() || is_over {
+                return Ok(());
+            }
+            if may_cut && let Some(rest) = self.cut(&names, last.as_deref(), &mut level).await? {
+                let _ = self.cuts.send(Cut { of: number, rest });
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts what is left behind a page with these names, if that is worth it. Above `level` there is nothing to cut.
+    async fn cut(
+        &self,
+        page: &[String],
+        last: Option<&str>,
+        level: &mut Prefix,
+    ) -> Result<Option<Vec<Bounds>>> {
+        let (Some(first), Some(after)) = (page.first(), page.last()) else { return Ok(None) };
+        let names = self.branches(first, after, last, level).await?;
+        let level = level.as_str().len();
+        // As many as a page held of this level stand for a page; one that fills a page may well fill several.
+        let held: BTreeSet<&str> = page.iter().filter_map(|name| top(name, level)).collect();
+        let step = if held.len() > 1 { held.len() * PAGES } else { 1 };
+        let mut rest = Vec::new();
+        let mut begin = after.clone();
+        for cut in names.into_iter().skip(step - 1).step_by(step) {
+            rest.push(Bounds { after: Some(begin), last: Some(cut.clone()) });
+            begin = cut;
+        }
+        let is_cut = !rest.is_empty();
+        rest.push(Bounds { after: Some(begin), last: last.map(str::to_owned) });
+        Ok(is_cut.then_some(rest))
+    }
+
+    /// The common prefixes behind `after` of the first level, from `level` on, that has any; none if the listing has come to
+    /// a directory of objects alone, and nothing is beside those around it.
+    async fn branches(
+        &self,
+        first: &str,
+        after: &str,
+        last: Option<&str>,
+        level: &mut Prefix,
+    ) -> Result<Vec<String>> {
+        for _ in 0..LEVELS_MAX {
+            let is_leaf = [first, after].iter().all(|name| directory(name) == level.as_str());
+            if is_leaf {
+                break;
+            }
+            let mut lister = self.lister(level.clone(), Some(after.to_owned()), Some('/'));
+            let Page { entries, next } = self.fetch(&mut *lister).await?;
+            let is_flat = !entries.is_empty() && next.is_some();
+            let names = entries.into_iter().flatten().filter_map(common_prefix);
+            let names: Vec<String> =
+                names.filter(|name| last.is_none_or(|last| name.as_str() <= last)).collect();
+            match top(after, level.as_str().len()) {
+                // Nothing is beside the directory that the listing has come to: what is left of it is in there.
+                Some(inner) if names.is_empty() && !is_flat => *level = Prefix::new(inner)?,
+                _ => return Ok(names),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn lister(&self, prefix: Prefix, after: Option<String>, delimiter: Option<char>) -> Box<dyn Lister> {
+        let mut request = self.request.clone();
+        (request.prefix, request.start_after, request.delimiter) = (prefix, after, delimiter);
+        self.store.backend().list(request)
+    }
+
+    async fn fetch(&self, lister: &mut dyn Lister) -> Result<Page> {
+        let _turn = self.requests.acquire().await;
+        self.store.page(lister).await
+    }
+}
+
+/// What stands around a name, with the slash.
+fn directory(name: &str) -> &str {
+    name.rfind('/').map_or("", |at| &name[..=at])
+}
+
+fn common_prefix(entry: Entry) -> Option<String> {
+    match entry {
+        Entry::Prefix(directory) => Some(directory.prefix.to_string()),
+        Entry::Object(_) => None,
+    }
+}
+
+/// The common prefix of this level that a name stands below.
+fn top(name: &str, level: usize) -> Option<&str> {
+    let below = name.get(level..)?;
+    below.find('/').map(|at| &name[..level + at + 1])
+}
+
+impl Store {
+    /// One page, asked for until it comes or the policy says stop.
+    pub(super) async fn page(&self, lister: &mut dyn Lister) -> Result<Page> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.within(self.silence(), lister.next_page()).await {
+                Ok(page) => return Ok(page),
+                Err(error) => self.pause(Operation::List, &mut attempts, error, Repeat::Idempotent).await?,
+            }
+        }
+    }
+}
