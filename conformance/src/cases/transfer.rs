@@ -1,9 +1,13 @@
 //! Copies to another store, made by the service where it can and carried where it cannot.
 
+use std::pin::pin;
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use storage_core::{
-    Attributes, Condition, CopyTarget, ErrorKind, FileKind, Key, ListOptions, Store, TransferOptions,
-    UnixAttributes, WriteOptions,
+    Attributes, Condition, CopyTarget, ErrorKind, Event, FileKind, Journal, Key, ListOptions, Operation,
+    Progress, Store, TransferOptions, UnixAttributes, WriteOptions,
 };
 
 use crate::case::Case;
@@ -21,6 +25,8 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("transfer", "XFER-1", "a-copy-onto-itself-changes-nothing", |c| Box::pin(itself(c))),
     Case::new("transfer", "XFER-2", "a-missing-source-is-not-found", |c| Box::pin(missing(c))),
     Case::new("transfer", "XFER-2", "each-of-many-has-its-own-result", |c| Box::pin(many(c))),
+    Case::new("transfer", "XFER-5", "a-copy-that-was-cut-off-goes-on", |c| Box::pin(cut_off(c))),
+    Case::new("transfer", "XFER-5", "a-copy-of-another-source-begins-anew", |c| Box::pin(other_source(c))),
     Case::new("transfer", "WRITE-4", "a-copy-to-another-store-if-absent", |c| Box::pin(if_absent(c)))
         .needs(needs::create_if_absent),
 ];
@@ -178,6 +184,75 @@ async fn many(c: Context) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Counts bytes that are written, and can wait until there are so many.
+#[derive(Debug, Default)]
+struct Written(tokio::sync::watch::Sender<u64>);
+
+impl Progress for Written {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Bytes { operation: Operation::Write, count, .. } = event {
+            self.0.send_modify(|written| *written += count);
+        }
+    }
+}
+
+impl Written {
+    async fn reaches(&self, bytes: u64) {
+        // Cannot fail: the other end is here.
+        let _ = self.0.subscribe().wait_for(|written| *written >= bytes).await;
+    }
+}
+
+/// A copy is written down from this size on.
+const WRITTEN_DOWN: usize = 32 << 20;
+
+/// Begins to copy `a` to `b` and is cut off in the middle, as if the process had been killed.
+async fn begin(c: &Context, from: &Store, options: &TransferOptions) -> Result<(), Failure> {
+    let written = Arc::new(Written::default());
+    let to = c.store.with_progress(written.clone());
+    let (a, b) = (Key::new("a")?, Key::new("b")?);
+    let copy = pin!(from.copy_to(&a, &to, &b, options.clone()));
+    match select(copy, pin!(written.reaches(WRITTEN_DOWN as u64 / 2))).await {
+        // A store that takes all of it at once is done by then.
+        Either::Left((done, _)) => done.map(drop)?,
+        Either::Right(_) => {
+            let found = c.store.exists(&b).await?;
+            holds(!found, "expected nothing to show of a copy that was cut off")?;
+        }
+    }
+    Ok(())
+}
+
+async fn cut_off(c: Context) -> Result<(), Failure> {
+    let journal = tempfile::tempdir()?;
+    let options = TransferOptions::new().concurrency(2).resume(Journal::new(journal.path()), "conformance");
+    let (a, b) = (Key::new("a")?, Key::new("b")?);
+    let body = pattern(5, WRITTEN_DOWN + 12_345);
+    c.put("a", body.clone()).await?;
+    let from = stranger(&c);
+    begin(&c, &from, &options).await?;
+    c.store.delete(b.clone()).await?;
+    begin(&c, &from, &options).await?;
+    from.copy_to(&a, &c.store, &b, options).await?;
+    c.contains("b", &body).await?;
+    same("entries of the journal", std::fs::read_dir(journal.path())?.count(), 0)
+}
+
+async fn other_source(c: Context) -> Result<(), Failure> {
+    let journal = tempfile::tempdir()?;
+    let options = TransferOptions::new().concurrency(2).resume(Journal::new(journal.path()), "conformance");
+    let (a, b) = (Key::new("a")?, Key::new("b")?);
+    c.put("a", pattern(6, WRITTEN_DOWN + 12_345)).await?;
+    let from = stranger(&c);
+    begin(&c, &from, &options).await?;
+    // As large as the old one: nothing but its version tells them apart.
+    let body = pattern(7, WRITTEN_DOWN + 12_345);
+    c.put("a", body.clone()).await?;
+    from.copy_to(&a, &c.store, &b, options).await?;
+    c.contains("b", &body).await?;
+    same("entries of the journal", std::fs::read_dir(journal.path())?.count(), 0)
 }
 
 async fn if_absent(c: Context) -> Result<(), Failure> {

@@ -117,12 +117,12 @@ impl Backend for Azure {
 
     fn resume<'a>(
         &'a self,
-        _: &'a Key,
-        _: &'a WriteRequest,
+        key: &'a Key,
+        request: &'a WriteRequest,
         _: &'a str,
-        _: &'a [TakenPart],
+        parts: &'a [TakenPart],
     ) -> BoxFuture<'a, Result<Option<Resumed>>> {
-        Box::pin(std::future::ready(Ok(None)))
+        Box::pin(upload::resume(&self.0, key, request, parts))
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

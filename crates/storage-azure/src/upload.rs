@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use azure_core::http::{Etag, RequestContent};
 use azure_storage_blob::models::{
-    AccessTier, BlockBlobClientCommitBlockListOptions, BlockBlobClientStageBlockOptions, BlockLookupList,
+    AccessTier, BlockBlobClientCommitBlockListOptions, BlockBlobClientStageBlockOptions, BlockListType,
+    BlockLookupList,
 };
 use bytes::Bytes;
 use storage_core::{
-    Attributes, BoxFuture, Condition, Error, ErrorKind, Key, Metadata, Part, Result, Upload, WriteRequest,
+    Attributes, BoxFuture, Condition, Error, ErrorKind, Key, Metadata, Part, Result, Resumed, TakenPart,
+    Upload, WriteRequest,
 };
 
 use crate::backend::Container;
-use crate::checksum::crc64;
+use crate::checksum::crc64_of;
 use crate::error::{Refused, error};
 use crate::metadata::{NO_TYPE, check_headers, user};
 use crate::name::check;
@@ -46,6 +48,42 @@ pub(crate) fn start(
     }))
 }
 
+/// Goes on with an upload whose blocks the service still has. A block stands if the service has it under the name that only
+/// this upload gave, with the same length: it took no block without holding its CRC-64 against what came.
+pub(crate) async fn resume(
+    container: &Arc<Container>,
+    key: &Key,
+    request: &WriteRequest,
+    parts: &[TakenPart],
+) -> Result<Option<Resumed>> {
+    check(key)?;
+    let client = container.service.blob(key).block_blob_client();
+    let list = match client.get_block_list(BlockListType::Uncommitted, None).await.map_err(error) {
+        Ok(answer) => answer.into_model().map_err(|failed| error(failed).error)?,
+        // Without blocks there is no such blob, unless somebody else made one.
+        Err(refused) if refused.error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(refused) => return Err(refused.error),
+    };
+    let blocks = list.uncommitted_blocks.unwrap_or_default().into_iter();
+    let there: BTreeMap<Vec<u8>, u64> = blocks
+        .filter_map(|block| Some((block.name?, block.size.and_then(|size| u64::try_from(size).ok())?)))
+        .collect();
+    let stands = |part: &&TakenPart| there.get(&block_id(&request.token, part.number)) == Some(&part.length);
+    let blocks: BTreeMap<u64, u64> =
+        parts.iter().filter(stands).map(|part| (part.number, part.length)).collect();
+    if blocks.is_empty() {
+        return Ok(None);
+    }
+    let parts = blocks.keys().copied().collect();
+    let upload = Blocks {
+        container: container.clone(),
+        key: key.clone(),
+        request: request.clone(),
+        blocks: Mutex::new(blocks),
+    };
+    Ok(Some(Resumed { upload: Box::new(upload), parts }))
+}
+
 /// A whole blob as one block and its list.
 pub(crate) async fn by_one_block(
     container: &Arc<Container>,
@@ -63,7 +101,7 @@ pub(crate) async fn by_one_block(
 
 impl Blocks {
     async fn take(&self, part: Part) -> Result<()> {
-        let (len, crc) = (part.body.len(), crc64(&part.body));
+        let (len, crc) = (part.body.len(), crc64_of(&part));
         let options = BlockBlobClientStageBlockOptions {
             transactional_content_crc64: Some(crc.to_vec()),
             encryption_scope: self.container.config.encryption_scope.clone(),
@@ -158,9 +196,9 @@ impl Upload for Blocks {
         Box::pin(self.publish(size))
     }
 
-    /// The service drops blocks that nobody lists by itself, and has no request that would.
+    /// The service keeps blocks for a week, and drops by itself those that nobody lists.
     fn keep(&self) -> Option<String> {
-        None
+        Some(self.request.token.clone())
     }
 
     fn receipt(&self, _: u64) -> String {

@@ -331,6 +331,9 @@ pub(crate) struct Writing {
     /// Leave long runs of zeros out as holes in local copies
     #[arg(long)]
     pub(crate) sparse: bool,
+    /// Read and write large local files past the page cache, which others go on using undisturbed
+    #[arg(long)]
+    pub(crate) direct: bool,
     /// Keep owner and group: by default for root only
     #[arg(long, overrides_with = "no_owner")]
     pub(crate) owner: bool,

@@ -53,6 +53,7 @@ pub(crate) struct How {
     pub(crate) create: bool,
     pub(crate) no_fsync: bool,
     pub(crate) sparse: bool,
+    pub(crate) direct: bool,
 }
 
 impl How {
@@ -72,6 +73,7 @@ impl How {
             .set("create", text(self.create))
             .set("fsync", text(!self.no_fsync))
             .set("sparse", text(self.sparse))
+            .set("direct", text(self.direct))
     }
 }
 

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use crate::capabilities::Capabilities;
-use crate::checksum::Checksums;
+use crate::checksum::{Algorithm, Checksum, Checksums};
 use crate::error::{Error, Result};
 use crate::key::{Key, Prefix};
 use crate::meta::Metadata;
@@ -390,6 +390,13 @@ impl Payload {
     /// Whether there is no byte.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The checksum of the bytes.
+    pub fn checksum(&self, algorithm: Algorithm) -> Checksum {
+        let mut hasher = algorithm.hasher();
+        self.chunks.iter().for_each(|chunk| hasher.update(chunk));
+        hasher.finish()
     }
 
     /// The pieces in order, none of them empty.

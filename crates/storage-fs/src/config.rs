@@ -36,12 +36,20 @@ pub struct Config {
     pub(crate) fsync: bool,
     pub(crate) create: bool,
     pub(crate) sparse: bool,
+    pub(crate) direct: bool,
 }
 
 impl Config {
     /// The directory at `root`, which must exist; links are followed, writes are synced.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), symlinks: Symlinks::default(), fsync: true, create: false, sparse: false }
+        Self {
+            root: root.into(),
+            symlinks: Symlinks::default(),
+            fsync: true,
+            create: false,
+            sparse: false,
+            direct: false,
+        }
     }
 
     /// Sets what a symbolic link is.
@@ -69,6 +77,14 @@ impl Config {
         self
     }
 
+    /// Sets whether files of 16 MiB and more are read and written past the page cache (`O_DIRECT`), where the volume can: what
+    /// passes once then pushes nothing out that others use, and a verified write is read back from the device itself. Mostly
+    /// slower for a single copy. Where holes are asked for (`sparse`), writes take the cache.
+    pub fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
     pub(crate) fn from_location(location: &Location, options: &Options) -> Result<Self> {
         if !matches!(location.authority(), "" | "localhost") {
             let message = format!(
@@ -83,7 +99,8 @@ impl Config {
             .symlinks(options.choice("symlinks", &choices, Symlinks::default())?)
             .fsync(options.flag("fsync", true)?)
             .create(options.flag("create", false)?)
-            .sparse(options.flag("sparse", false)?))
+            .sparse(options.flag("sparse", false)?)
+            .direct(options.flag("direct", false)?))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{Advice, AtFlags, FallocateFlags, SeekFrom, Stat, fstat, seek, statat};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, OFlags, SeekFrom, Stat, fstat, seek, statat};
 use rustix::io::Errno;
 use storage_core::{
     Attributes, Condition, CopyRequest, Error, ErrorKind, FileKind, Key, KeyPath, Metadata, Moved, Payload,
@@ -15,6 +15,7 @@ use storage_core::{
 
 use crate::blocking::Cancel;
 use crate::config::Symlinks;
+use crate::direct;
 use crate::error::{doing, from_errno};
 use crate::read::Found;
 use crate::root::Root;
@@ -25,6 +26,8 @@ use crate::stat;
 const STEP: usize = 16 << 20;
 /// Bytes read, written and read back in one step: they stay in the processor's cache.
 const BUFFER: usize = 256 << 10;
+/// Bytes copied in one step past the page cache.
+const DIRECT: usize = 4 << 20;
 /// A run of data this long is shared out among threads.
 const SHARED: u64 = 32 << 20;
 /// What a thread takes of it at a time.
@@ -144,6 +147,11 @@ impl Way<'_> {
 
     fn extent(&self, extent: Range<u64>) -> Result<()> {
         let staged = self.staged;
+        if extent.end - extent.start >= direct::FILE_MIN
+            && let (Some(_), Some(from)) = (staged.direct(), direct::reopen(self.from, OFlags::RDONLY))
+        {
+            return self.past_the_cache(&from, extent);
+        }
         if staged.verifies() || staged.makes_holes() {
             return self.share_out(extent);
         }
@@ -162,6 +170,28 @@ impl Way<'_> {
                 }
                 Err(errno) => return Err(from_errno(errno, "copy the content")),
             }
+        }
+        Ok(())
+    }
+
+    /// Copies by one thread: without a cache the device is waited for, and one that is asked for megabytes is busy.
+    fn past_the_cache(&self, from: &OwnedFd, extent: Range<u64>) -> Result<()> {
+        let Range { start: mut at, end } = extent;
+        while at < end {
+            self.cancel.check()?;
+            let wanted = usize::try_from(end - at).unwrap_or(DIRECT).min(DIRECT);
+            let mut piece = Payload::new();
+            while piece.len() < wanted as u64 {
+                let place = at + piece.len();
+                let chunk = direct::read(from, place, wanted - piece.len() as usize);
+                match chunk.map_err(doing("read the source"))? {
+                    chunk if chunk.is_empty() => return Err(shrank()),
+                    chunk => piece.push(chunk),
+                }
+            }
+            self.staged.write_at(&piece, at)?;
+            at += wanted as u64;
+            self.tell(wanted as u64);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod change;
 mod cleanup;
 mod config;
 mod copy;
+mod direct;
 mod entry;
 mod error;
 mod link;
@@ -52,6 +53,11 @@ pub const PROVIDER: Provider = Provider {
         OptionSpec {
             name: "sparse",
             help: "whether long runs of zeros become holes: `true` or `false` (default)",
+            secret: false,
+        },
+        OptionSpec {
+            name: "direct",
+            help: "whether large files pass by the page cache: `true` or `false` (default)",
             secret: false,
         },
     ],

@@ -15,6 +15,7 @@ use crate::attributes;
 use crate::blocking;
 use crate::buffer;
 use crate::config::Symlinks;
+use crate::direct;
 use crate::error::{doing, finding, from_errno};
 use crate::root::Root;
 use crate::stat;
@@ -106,7 +107,7 @@ pub(crate) fn open(root: &Root, key: &Key, request: &ReadRequest) -> Result<Read
             Ok(ReadResponse::new(metadata, range, body([wanted])))
         }
         Found::File { file, stat } => {
-            let open = Open { file: Arc::new(file), stat };
+            let open = Open::new(root, file, stat);
             let mut rest = open.rest(range.clone());
             let first = rest.step();
             Ok(ReadResponse::new(metadata, range, rest.stream(Some(first))).with_handle(Arc::new(open)))
@@ -118,12 +119,21 @@ pub(crate) fn open(root: &Root, key: &Key, request: &ReadRequest) -> Result<Read
 #[derive(Debug)]
 struct Open {
     file: Arc<OwnedFd>,
+    /// The same past the page cache.
+    direct: Option<Arc<OwnedFd>>,
     stat: Stat,
 }
 
 impl Open {
+    fn new(root: &Root, file: OwnedFd, stat: Stat) -> Self {
+        let wanted = root.config.direct && stat.st_size.unsigned_abs() >= direct::FILE_MIN;
+        let direct = wanted.then(|| direct::reopen(&file, OFlags::RDONLY)).flatten();
+        Self { file: Arc::new(file), direct: direct.map(Arc::new), stat }
+    }
+
     fn rest(&self, range: Range<u64>) -> Rest {
-        Rest { file: self.file.clone(), stat: self.stat, position: range.start, end: range.end }
+        let (file, direct) = (self.file.clone(), self.direct.clone());
+        Rest { file, direct, stat: self.stat, position: range.start, end: range.end }
     }
 }
 
@@ -136,6 +146,7 @@ impl Handle for Open {
 /// What is left of an open file.
 struct Rest {
     file: Arc<OwnedFd>,
+    direct: Option<Arc<OwnedFd>>,
     stat: Stat,
     position: u64,
     end: u64,
@@ -145,6 +156,27 @@ impl Rest {
     /// The next bytes; with the last ones the proof that nobody wrote into the file meanwhile.
     fn step(&mut self) -> Result<Bytes> {
         let wanted = CHUNK.min(self.end - self.position) as usize;
+        let chunk = match &self.direct {
+            Some(direct) if wanted > 0 => {
+                direct::read(direct, self.position, wanted).map_err(doing("read the file"))?
+            }
+            _ => self.read(wanted)?,
+        };
+        if chunk.is_empty() && wanted > 0 {
+            return Err(changed());
+        }
+        self.position += chunk.len() as u64;
+        if self.position == self.end {
+            let now = fstat(&self.file).map_err(doing("stat the open file"))?;
+            if !stat::same_content(&self.stat, &now) {
+                return Err(changed());
+            }
+            refuse_content_without_size(&self.file, &self.stat)?;
+        }
+        Ok(chunk)
+    }
+
+    fn read(&self, wanted: usize) -> Result<Bytes> {
         let mut chunk = buffer::take(wanted);
         while chunk.len() < wanted {
             let at = self.position + chunk.len() as u64;
@@ -154,14 +186,6 @@ impl Rest {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(from_errno(errno, "read the file")),
             }
-        }
-        self.position += wanted as u64;
-        if self.position == self.end {
-            let now = fstat(&self.file).map_err(doing("stat the open file"))?;
-            if !stat::same_content(&self.stat, &now) {
-                return Err(changed());
-            }
-            refuse_content_without_size(&self.file, &self.stat)?;
         }
         Ok(buffer::share(chunk))
     }

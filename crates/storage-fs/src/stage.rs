@@ -15,6 +15,7 @@ use storage_core::{
 
 use crate::attributes;
 use crate::blocking::Cancel;
+use crate::direct;
 use crate::entry::Found;
 use crate::error::{doing, from_errno};
 use crate::lock;
@@ -42,6 +43,9 @@ pub(crate) struct Staged {
     /// The permissions of the file that is replaced.
     inherited: Option<u32>,
     sparse: bool,
+    /// The same past the page cache, once that is known to be worth it.
+    direct: OnceLock<Option<OwnedFd>>,
+    wants_direct: bool,
     /// What is written is read back at once.
     verify: bool,
     /// The kernel lets one at a time write to a file, and those that wait for it spin.
@@ -80,6 +84,8 @@ impl Staged {
             name,
             inherited,
             sparse: root.config.sparse,
+            direct: OnceLock::new(),
+            wants_direct: root.config.direct && !root.config.sparse,
             verify,
             writing: Mutex::new(()),
             failed: AtomicBool::new(false),
@@ -118,6 +124,8 @@ impl Staged {
             name: name.to_owned(),
             inherited,
             sparse: root.config.sparse,
+            direct: OnceLock::new(),
+            wants_direct: root.config.direct && !root.config.sparse,
             verify,
             writing: Mutex::new(()),
             failed: AtomicBool::new(false),
@@ -157,7 +165,32 @@ impl Staged {
     }
 
     /// Writes `body` at `offset`.
-    pub(crate) fn write_at(&self, body: &Payload, mut offset: u64) -> Result<()> {
+    pub(crate) fn write_at(&self, body: &Payload, offset: u64) -> Result<()> {
+        let blocks = direct::blocks(offset, body.len());
+        if blocks.end - blocks.start < direct::STEP as u64 {
+            return self.write_through_cache(body, offset);
+        }
+        let Some(direct) = self.direct() else { return self.write_through_cache(body, offset) };
+        let mut rest = body.clone();
+        let head = rest.split_to(blocks.start - offset);
+        let middle = rest.split_to(blocks.end - blocks.start);
+        self.write_through_cache(&head, offset)?;
+        let same = direct::write(direct, &middle, blocks.start, self.verify);
+        let same = self.keep_failure(same.map_err(doing("write the staged file")))?;
+        if !same {
+            let message = format!("what reads back behind byte {} is not what was written", blocks.start);
+            return self.keep_failure(Err(Error::new(ErrorKind::InvalidData, message)));
+        }
+        self.write_through_cache(&rest, blocks.end)
+    }
+
+    /// The way past the page cache, if it is wanted and there is one.
+    pub(crate) fn direct(&self) -> Option<&OwnedFd> {
+        let open = || self.wants_direct.then(|| direct::reopen(&self.file, OFlags::RDWR)).flatten();
+        self.direct.get_or_init(open).as_ref()
+    }
+
+    fn write_through_cache(&self, body: &Payload, mut offset: u64) -> Result<()> {
         for chunk in body.chunks() {
             self.write(chunk, offset)?;
             offset += chunk.len() as u64;

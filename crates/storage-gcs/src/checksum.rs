@@ -2,32 +2,35 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crc_fast::CrcAlgorithm;
-use storage_core::Payload;
+use storage_core::{Algorithm, Checksum, Payload};
 
 /// The checksum of some bytes, and how many they are: what it takes to tell that of bytes one after another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crc {
-    value: u64,
+    sum: Checksum,
     len: u64,
+}
+
+impl Default for Crc {
+    fn default() -> Self {
+        Self::of(&Payload::new())
+    }
 }
 
 impl Crc {
     pub(crate) fn of(body: &Payload) -> Self {
-        let mut digest = crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi);
-        body.chunks().iter().for_each(|chunk| digest.update(chunk));
-        Self { value: digest.finalize(), len: body.len() }
+        Self { sum: body.checksum(Algorithm::Crc32c), len: body.len() }
     }
 
     /// Of what this one is of, followed by what `next` is of.
     pub(crate) fn then(self, next: Self) -> Self {
-        let value = crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, self.value, next.value, next.len);
-        Self { value, len: self.len + next.len }
+        let sum = self.sum.followed_by(&next.sum, next.len).expect("because both are CRC-32C");
+        Self { sum, len: self.len + next.len }
     }
 
     /// As the service writes it.
     pub(crate) fn to_base64(self) -> String {
-        BASE64.encode((self.value as u32).to_be_bytes())
+        BASE64.encode(self.sum.as_bytes())
     }
 }
 

@@ -2,45 +2,22 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crc_fast::CrcAlgorithm;
-use storage_core::{Algorithm, Checksum, Checksums, Error, ErrorKind, Payload, Result};
+use storage_core::{Algorithm, Checksum, Checksums, Error, ErrorKind, Result};
 
 use crate::wire::Answer;
 
 /// The header that carries it.
 pub(crate) const CRC64: &str = "x-amz-checksum-crc64nvme";
 
-/// The checksum of one part or of a whole object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Crc64(u64);
-
-impl Crc64 {
-    pub(crate) fn of(body: &Payload) -> Self {
-        let mut digest = crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme);
-        body.chunks().iter().for_each(|chunk| digest.update(chunk));
-        Self(digest.finalize())
-    }
-
-    /// The same as `Store` has it, if it is one.
-    pub(crate) fn of_checksum(checksum: &Checksum) -> Option<Self> {
-        let bytes = checksum.as_bytes().try_into().ok().map(u64::from_be_bytes);
-        bytes.filter(|_| checksum.algorithm() == Algorithm::Crc64Nvme).map(Self)
-    }
-
-    /// The checksum of what this one is of, followed by what `next` is of, `len` bytes long.
-    pub(crate) fn then(self, next: Self, len: u64) -> Self {
-        Self(crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, self.0, next.0, len))
-    }
-
-    pub(crate) fn to_base64(self) -> String {
-        BASE64.encode(self.0.to_be_bytes())
-    }
+/// As headers and XML carry it.
+pub(crate) fn encode(checksum: &Checksum) -> String {
+    BASE64.encode(checksum.as_bytes())
 }
 
 /// Holds what the service tells of what it took against what was sent (clause WRITE-8).
-pub(crate) fn verify(sent: Option<Crc64>, told: Option<&str>) -> Result<()> {
+pub(crate) fn verify(sent: Option<Checksum>, told: Option<&str>) -> Result<()> {
     match (sent, told) {
-        (Some(sent), Some(told)) if sent.to_base64() != told => {
+        (Some(sent), Some(told)) if encode(&sent) != told => {
             let message = "the service tells another checksum than that of what was sent";
             Err(Error::new(ErrorKind::InvalidData, message).maybe_applied())
         }
@@ -70,19 +47,9 @@ pub(crate) fn told_by(answer: &Answer) -> Checksums {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crc64, told};
-    use storage_core::{Algorithm, Payload};
+    use storage_core::Algorithm;
 
-    #[test]
-    fn parts_combine_to_the_whole() {
-        let data: Vec<u8> = (0..100_000u32).map(|i| (i * 31) as u8).collect();
-        let whole = Crc64::of(&Payload::from(data.clone()));
-        for cut in [0, 1, 4096, 99_999, 100_000] {
-            let (a, b) = data.split_at(cut);
-            let of = |part: &[u8]| Crc64::of(&Payload::from(part.to_vec()));
-            assert_eq!(of(a).then(of(b), b.len() as u64), whole, "{cut}");
-        }
-    }
+    use super::told;
 
     #[test]
     fn only_whole_checksums_count() {

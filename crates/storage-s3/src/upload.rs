@@ -9,12 +9,12 @@ use aws_sdk_s3::types::{
 };
 use http::Method;
 use storage_core::{
-    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Resumed, StatRequest,
-    TakenPart, Upload, WriteRequest,
+    Algorithm, BoxFuture, Checksum, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Resumed,
+    StatRequest, TakenPart, Upload, WriteRequest,
 };
 
 use crate::backend::{Bucket, Ongoing};
-use crate::checksum::{self, CRC64, Crc64};
+use crate::checksum::{self, CRC64, encode};
 use crate::error::{error, not_from_service, status};
 use crate::headers;
 use crate::metadata::{etag, version};
@@ -37,7 +37,8 @@ pub(crate) struct S3Upload {
 pub(crate) struct Taken {
     pub(crate) etag: String,
     pub(crate) len: u64,
-    pub(crate) crc: Option<Crc64>,
+    /// The CRC-64/NVME.
+    pub(crate) crc: Option<Checksum>,
 }
 
 pub(crate) async fn start(
@@ -79,11 +80,9 @@ pub(crate) async fn resume(
     let mut taken = BTreeMap::new();
     for part in parts {
         let Some(found) = there.get(&part.number) else { continue };
-        let crc = Crc64::of_checksum(&part.checksum);
-        let told = found.crc.as_deref();
-        let same_crc = told.is_none_or(|told| crc.is_some_and(|crc| crc.to_base64() == told));
+        let same_crc = found.crc.as_deref().is_none_or(|told| encode(&part.checksum) == told);
         if found.etag == part.receipt && found.len == part.length && same_crc {
-            let crc = crc.filter(|_| bucket.checksums);
+            let crc = bucket.checksums.then_some(part.checksum);
             taken.insert(part.number, Taken { etag: found.etag.clone(), len: found.len, crc });
         }
     }
@@ -171,7 +170,7 @@ impl S3Upload {
         let whole = whole_crc(&parts);
         if let Some(crc) = whole {
             complete = complete
-                .checksum_crc64_nvme(crc.to_base64())
+                .checksum_crc64_nvme(encode(&crc))
                 .checksum_type(ChecksumType::FullObject)
                 .mpu_object_size(i64::try_from(size).unwrap_or(i64::MAX));
         }
@@ -246,13 +245,13 @@ impl fmt::Debug for S3Upload {
 
 async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<Taken> {
     let len = part.body.len();
-    let known = part.checksums.get(Algorithm::Crc64Nvme).as_ref().and_then(Crc64::of_checksum);
-    let crc = bucket.checksums.then(|| known.unwrap_or_else(|| Crc64::of(&part.body)));
+    let known = part.checksums.get(Algorithm::Crc64Nvme);
+    let crc = bucket.checksums.then(|| known.unwrap_or_else(|| part.body.checksum(Algorithm::Crc64Nvme)));
     let mut put = bucket.wire.object(Method::PUT, key);
     put.query("partNumber", &number(part.number)?.to_string());
     put.query("uploadId", id);
     put.headers(headers::of_customer(&bucket.config)?);
-    crc.map_or(Ok(()), |crc| put.header(CRC64, &crc.to_base64()))?;
+    crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
     put.body(part.body, bucket.signs_bodies);
     let answer = bucket.wire.send(put).await?;
     let etag = answer.header("etag").ok_or_else(not_from_service)?.to_owned();
@@ -287,15 +286,15 @@ pub(crate) fn completed(parts: &BTreeMap<u64, Taken>) -> CompletedMultipartUploa
         CompletedPart::builder()
             .part_number(number(*at).unwrap_or(i32::MAX))
             .e_tag(&part.etag)
-            .set_checksum_crc64_nvme(part.crc.map(Crc64::to_base64))
+            .set_checksum_crc64_nvme(part.crc.as_ref().map(encode))
             .build()
     });
     CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build()
 }
 
 /// The checksum of all parts one after another, where each has one.
-fn whole_crc(parts: &BTreeMap<u64, Taken>) -> Option<Crc64> {
+fn whole_crc(parts: &BTreeMap<u64, Taken>) -> Option<Checksum> {
     let mut parts = parts.values();
     let first = parts.next()?.crc?;
-    parts.try_fold(first, |whole, part| Some(whole.then(part.crc?, part.len)))
+    parts.try_fold(first, |whole, part| whole.followed_by(&part.crc?, part.len))
 }

@@ -1,10 +1,12 @@
 //! PUT, and what the conditions of every request that makes an object have in common.
 
 use http::Method;
-use storage_core::{Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Retry, WriteRequest};
+use storage_core::{
+    Algorithm, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Retry, WriteRequest,
+};
 
 use crate::backend::Bucket;
-use crate::checksum::{self, CRC64, Crc64};
+use crate::checksum::{self, CRC64, encode};
 use crate::error::{NO_BUCKET, not_from_service};
 use crate::headers;
 use crate::metadata::{etag, version};
@@ -21,8 +23,8 @@ pub(crate) async fn write(
     let (if_none_match, if_match) = conditions(&request.condition);
     if_none_match.map_or(Ok(()), |etag| put.header("if-none-match", &etag))?;
     if_match.map_or(Ok(()), |etag| put.header("if-match", &etag))?;
-    let crc = bucket.checksums.then(|| Crc64::of(&body));
-    crc.map_or(Ok(()), |crc| put.header(CRC64, &crc.to_base64()))?;
+    let crc = bucket.checksums.then(|| body.checksum(Algorithm::Crc64Nvme));
+    crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
     put.body(body, bucket.signs_bodies);
     let sent = bucket.wire.send(put).await;
     let answer = sent.map_err(|e| refused(e.status, &request.condition, e.error))?;

@@ -7,7 +7,7 @@ use storage_conformance::fault::Call;
 use storage_conformance::proxy::{Answer, Close, Fault, Plan, Rule};
 use storage_core::{
     Backend, CopyOptions, ErrorKind, Part, Payload, ReadOptions, RetryPolicy, SignedMethod, StatOptions,
-    Upload, WriteOptions, WriteRequest,
+    TakenPart, Upload, WriteOptions, WriteRequest,
 };
 
 use crate::run::{Outcome, Place, body, key, on};
@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on(AZURITE, "uploads/blocks-of-another-length", another_length),
         on(AZURITE, "uploads/another-checksum-told", told_checksum),
         on(AZURITE, "uploads/refused-checksum-is-tried-again", refused_checksum),
+        on(AZURITE, "uploads/another-process-goes-on", another_process),
     ]
 }
 
@@ -42,6 +43,43 @@ async fn upload(place: &Place, name: &str) -> Result<Box<dyn Upload>, libtest_mi
 
 fn part(number: u64) -> Part {
     Part::new(number, number * PART as u64, Payload::from(body(PART)))
+}
+
+/// With the blocks that the service has, and no other.
+async fn another_process(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint);
+    let store = place.store(|c| c).await?;
+    let name = key(&place.full("k"));
+    let mut request = WriteRequest::default();
+    request.token = format!("{:032x}", fastrand::u128(..));
+    let upload = place.backend(&place.endpoint, |c| c).await?.upload(&name, &request).await?;
+    upload.part(part(0)).await?;
+    upload.part(part(2)).await?;
+    let kept = upload.keep().expect("the service keeps blocks");
+    drop(upload);
+    let mut shorter = part(2);
+    shorter.body.split_to(1);
+    let taken = |part: &Part| TakenPart::new(part, "");
+    let backend = place.backend(&place.endpoint, |c| c).await?;
+    for (told, stands) in [
+        (vec![taken(&part(0)), taken(&part(1)), taken(&part(2))], vec![0, 2]),
+        (vec![taken(&part(0)), taken(&shorter)], vec![0]),
+    ] {
+        let resumed = backend.resume(&name, &request, &kept, &told).await?.expect("blocks are there");
+        assert_eq!(resumed.parts, stands);
+    }
+    let mut other = request.clone();
+    other.token = format!("{:032x}", fastrand::u128(..));
+    assert!(backend.resume(&name, &other, &kept, &[taken(&part(0))]).await?.is_none());
+    let resumed = backend.resume(&name, &request, &kept, &[taken(&part(0)), taken(&part(2))]).await?;
+    let upload = resumed.expect("blocks are there").upload;
+    upload.part(part(1)).await?;
+    assert_eq!(upload.finish(3 * PART as u64).await?.size, 3 * PART as u64);
+    let whole = [body(PART), body(PART), body(PART)].concat();
+    assert!(store.read(&key("k"), ReadOptions::new()).await?.bytes == whole);
+    // Once they are a blob's they are nobody's to go on with.
+    assert!(backend.resume(&name, &request, &kept, &[taken(&part(0))]).await?.is_none());
+    Ok(())
 }
 
 async fn finished_twice(endpoint: String) -> Outcome {

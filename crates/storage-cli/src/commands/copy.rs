@@ -58,7 +58,7 @@ async fn cp_one(
     meter: &Meter,
     output: &mut Output,
 ) -> Result<SyncSummary> {
-    let how = How { links: args.links, ..How::default() };
+    let how = How { links: args.links, direct: args.writing.direct, ..How::default() };
     let destination = target.for_source(source)?;
     match source.find(how, Top::Follow).await? {
         Found::Object(from, key, metadata) => {
@@ -389,7 +389,7 @@ pub(crate) fn keeps_owner(writing: &Writing) -> bool {
 }
 
 pub(crate) fn writing(writing: &Writing, links: Links) -> How {
-    How { links, create: true, no_fsync: writing.no_fsync, sparse: writing.sparse }
+    How { links, create: true, no_fsync: writing.no_fsync, sparse: writing.sparse, direct: writing.direct }
 }
 
 /// Says with `--verbose` what was done.

@@ -18,7 +18,8 @@ pub(crate) async fn sync(args: Sync, output: &mut Output) -> Result<(), Failure>
         let message = format!("source and destination overlap: {} and {}", from.shown(), to.shown());
         return Err(Error::new(ErrorKind::InvalidInput, message).into());
     }
-    let source = from.open(How::links(args.links)).await?;
+    let reading = How { direct: args.writing.direct, ..How::links(args.links) };
+    let source = from.open(reading).await?;
     let mut how = writing(&args.writing, args.links);
     how.create = !args.dry_run;
     refuse_nothing(&from, &source, &to).await?;

@@ -51,7 +51,7 @@ impl Session {
         };
         if let Some((name, _)) = options.iter().find(|(name, _)| !elsewhere(name)) {
             let message = format!(
-                "`{name}` is for places of this machine, which take flags instead: --links, --no-fsync, --sparse"
+                "`{name}` is for places of this machine, which take flags instead: --links, --no-fsync, --sparse, --direct"
             );
             return Err(Error::new(ErrorKind::InvalidConfig, message));
         }

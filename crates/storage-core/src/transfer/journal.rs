@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::backend::Part;
 use crate::checksum::{Algorithm, Checksum};
 use crate::meta::Metadata;
 
@@ -37,6 +38,20 @@ pub struct TakenPart {
     pub checksum: Checksum,
     /// What the backend said of it; see [`Upload::receipt`](crate::Upload::receipt).
     pub receipt: String,
+}
+
+impl TakenPart {
+    /// This part, of which the backend said so.
+    pub fn new(part: &Part, receipt: impl Into<String>) -> Self {
+        let checksum = part.checksums.get(Algorithm::Crc64Nvme);
+        Self {
+            number: part.number,
+            offset: part.offset,
+            length: part.body.len(),
+            checksum: checksum.unwrap_or_else(|| part.body.checksum(Algorithm::Crc64Nvme)),
+            receipt: receipt.into(),
+        }
+    }
 }
 
 /// What was written down of a transfer.
