@@ -7,6 +7,27 @@ use common::tree::{assert_same, leftovers, noise};
 use serde_json::Value;
 
 #[test]
+fn wildcards_move_and_delete_files_alone() {
+    let sandbox = Sandbox::new();
+    for name in ["d/a.tmp", "d/b.tmp", "d/c", "d/e.tmp/f", "d/deeper/a.tmp"] {
+        sandbox.put(name, name);
+    }
+    sandbox.link("nowhere", "d/l.tmp");
+    sandbox.mkdir("to");
+    // Two that would go to one place: the second stays where it is.
+    sandbox.run(["mv", "d/**/a.tmp", "to"]).ends(1).tells("another source went to");
+    assert_eq!(sandbox.exists("d/a.tmp") as u8 + sandbox.exists("d/deeper/a.tmp") as u8, 1);
+    assert!(sandbox.exists("to/a.tmp"));
+    sandbox.run(["mv", "d/*.tmp", "new"]).ends(1).tells("several sources need a directory");
+    sandbox.run(["rm", "d/*.none"]).ends(1).tells("nothing matches");
+    sandbox.run(["rm", "-f", "d/*.none"]).ok();
+    sandbox.run(["rm", "d/**/*.tmp"]).ok();
+    assert!(!sandbox.exists("d/b.tmp") && !sandbox.exists("d/deeper/a.tmp"));
+    assert!(std::fs::symlink_metadata(sandbox.at("d/l.tmp")).is_err());
+    assert!(sandbox.exists("d/c") && sandbox.exists("d/e.tmp/f"));
+}
+
+#[test]
 fn a_quoted_wildcard_is_what_it_matches() {
     let sandbox = Sandbox::new();
     for name in ["s/a.txt", "s/b.txt", "s/c.log", "s/sub/d.txt"] {
@@ -42,7 +63,7 @@ fn several_sources_need_a_directory_and_names_of_their_own() {
     assert!(!sandbox.exists("new"));
     sandbox.run(["cp", "*/x", "new/"]).ends(1).tells("`x` too").tells("copied 1 file");
     assert_eq!(sandbox.read("new/x"), b"a/x");
-    sandbox.run(["cp", "b/x", "a/x", "b/y", "two/"]).ends(1).tells("another source was copied");
+    sandbox.run(["cp", "b/x", "a/x", "b/y", "two/"]).ends(1).tells("another source went to");
     assert_eq!((sandbox.read("two/x"), sandbox.read("two/y")), (b"b/x".to_vec(), b"b/y".to_vec()));
 }
 

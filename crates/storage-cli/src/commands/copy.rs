@@ -157,8 +157,24 @@ impl LinksHint {
 pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
     let (sources, target) = Targets::of(&args.places).await?;
     let meter = Meter::new(output, "moving");
-    for source in &sources {
-        match mv_one(source, &target, args.no_clobber, &meter, output).await {
+    let mut taken = HashSet::new();
+    let mut all = Vec::with_capacity(sources.len());
+    for (text, source) in args.places.iter().zip(sources) {
+        match Matches::of(text, How::links(Links::Preserve)).await {
+            Ok(Some(matches)) => match target.for_several() {
+                Ok(_) => all.extend(matches.places()),
+                Err(error) => output.item_failed(&error),
+            },
+            Ok(None) => all.push(source),
+            Err(error) => output.item_failed(&error),
+        }
+    }
+    for source in &all {
+        let moved = match target.once(source, &mut taken) {
+            Ok(()) => mv_one(source, &target, args.no_clobber, &meter, output).await,
+            Err(error) => Err(error),
+        };
+        match moved {
             Ok(()) => {
                 meter.copied("");
                 told(output, &meter, "moved", &source.shown());
@@ -344,7 +360,7 @@ impl Targets {
         if taken.insert(place.clone()) {
             return Ok(());
         }
-        let message = format!("another source was copied to `{place}` just now");
+        let message = format!("another source went to `{place}` just now");
         Err(Error::new(ErrorKind::AlreadyExists, message).with_name(source.shown()))
     }
 

@@ -1,11 +1,13 @@
 //! `haul rm`, `haul mkdir` and `haul cleanup`
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use futures_util::TryStreamExt;
 use storage_core::{DeleteTarget, Entry, Error, ErrorKind, ListOptions, Prefix, Result, Store};
 
-use crate::args::{Cleanup, Mkdir, Rm};
+use crate::args::{Cleanup, Links, Mkdir, Rm};
+use crate::commands::wildcard::Matches;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{Found, How, Place, Top};
@@ -13,15 +15,25 @@ use crate::show;
 
 pub(crate) async fn rm(args: Rm, output: &mut Output) -> std::result::Result<(), Failure> {
     for text in &args.places {
-        let place = Place::parse(text)?;
-        match remove(&place, args.recursive).await {
-            Ok(removed) if output.verbose => output.note(&format!("deleted {} ({removed})", place.shown())),
+        match rm_one(text, args.recursive, output).await {
+            Ok(Some(told)) if output.verbose => output.note(&told),
             Ok(_) => {}
             Err(error) if args.force && error.kind() == ErrorKind::NotFound => {}
             Err(error) => output.item_failed(&error),
         }
     }
     output.conclude()
+}
+
+/// Deletes what one argument stands for. What matches wildcards is told of one by one.
+async fn rm_one(text: &OsString, recursive: bool, output: &mut Output) -> Result<Option<String>> {
+    if let Some(matches) = Matches::of(text, How::links(Links::Preserve)).await? {
+        matches.delete(output).await;
+        return Ok(None);
+    }
+    let place = Place::parse(text)?;
+    let removed = remove(&place, recursive).await?;
+    Ok(Some(format!("deleted {} ({removed})", place.shown())))
 }
 
 /// Deletes what stands at a place; tells how much.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 
 use futures_util::TryStreamExt;
-use storage_core::{CopyTarget, Entry, Error, ErrorKind, Key, Object, Operation, Pattern, Result, Store};
+use storage_core::{
+    CopyTarget, DeleteTarget, Entry, Error, ErrorKind, Key, Object, Operation, Pattern, Result, Store,
+};
 use storage_sync::{Copied, SyncOptions, SyncSummary, copy_object};
 use tokio::task::JoinSet;
 
@@ -38,6 +40,25 @@ impl Matches {
             return Err(Error::new(ErrorKind::NotFound, "nothing matches").with_name(text.to_owned()));
         }
         Ok(Some(Self { store, base, objects }))
+    }
+
+    /// Each of them as a place.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.objects.iter().map(|object| self.base.join(object.key.as_str())).collect()
+    }
+
+    /// Deletes all of them. Tells of each.
+    pub(crate) async fn delete(self, output: &mut Output) {
+        let targets: Vec<DeleteTarget> =
+            self.objects.into_iter().map(|object| DeleteTarget::new(object.key)).collect();
+        for (target, deleted) in self.store.delete_all(targets).await {
+            let shown = self.base.join(target.key.as_str()).shown();
+            match deleted {
+                Ok(()) if output.verbose => output.note(&format!("deleted {shown}")),
+                Ok(()) => {}
+                Err(error) => output.named_failed(&shown, &error),
+            }
+        }
     }
 
     /// Copies all of them into the directory at `destination`, side by side.
