@@ -8,8 +8,8 @@ use std::time::Duration;
 use common::{Odd, free, in_flight, key, pattern};
 use storage_conformance::fault::{Call, Fault, FaultLayer, Plan, Refusal, Rule};
 use storage_core::{
-    Algorithm, Budget, Capabilities, Condition, ErrorKind, ReadOptions, RetryPolicy, Store, TransferOptions,
-    Window, WriteOptions,
+    Algorithm, Budget, Capabilities, Condition, ErrorKind, Journal, ReadOptions, RetryPolicy, Store,
+    TransferOptions, Window, WriteOptions,
 };
 
 const STEP: u64 = 1000;
@@ -247,4 +247,19 @@ async fn conditions_hold_for_parts_too() {
     assert_eq!(content(&odd.store(), "b").await, b"old");
     assert_eq!(odd.counts.aborts.load(Ordering::Relaxed) as u64, to.journal().count(Call::Upload));
     source.copy_to(&key("a"), &destination, &key("c"), absent()).await.expect("nothing is there");
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_begun_leaves_no_entry_in_the_journal() {
+    let journal = tempfile::tempdir().expect("a directory");
+    let from = Odd::new(|can| can.limits.range_preferred = 1 << 20).store();
+    from.write(&key("a"), pattern(1, 33 << 20), WriteOptions::new()).await.expect("written");
+    let denied = FaultLayer::new(Plan::new().at(Call::Upload, 0, Fault::Before(Refusal::denied())));
+    let to = Odd::new(|_| {}).store().layer(&denied);
+    let options = TransferOptions::new().resume(Journal::new(journal.path()), "test");
+    let failed = from.copy_to(&key("a"), &to, &key("b"), options.clone()).await.expect_err("denied");
+    assert_eq!(failed.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(std::fs::read_dir(journal.path()).expect("the journal").count(), 0);
+    from.copy_to(&key("a"), &to, &key("b"), options).await.expect("copied");
+    assert_eq!(std::fs::read_dir(journal.path()).expect("the journal").count(), 0);
 }

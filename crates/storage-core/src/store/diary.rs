@@ -22,6 +22,8 @@ struct Open {
     /// What the last process wrote.
     found: Option<Record>,
     source: String,
+    /// Nothing was written there before.
+    is_new: bool,
     kept: bool,
 }
 
@@ -39,7 +41,10 @@ impl Diary {
         let journal = journal.clone();
         let opened = tokio::task::spawn_blocking(move || journal.open(&name)).await;
         match opened {
-            Ok(Ok(Some((entry, found)))) => Self { open: Some(Open { entry, found, source, kept: false }) },
+            Ok(Ok(Some((entry, found)))) => {
+                let is_new = found.is_none();
+                Self { open: Some(Open { entry, found, source, is_new, kept: false }) }
+            }
             _ => Self::default(),
         }
     }
@@ -62,7 +67,12 @@ impl Diary {
                 return Ok((sink, taken));
             }
         }
-        let mut sink = Sink::begin(destination, name, key, request).await?;
+        let begun = Sink::begin(destination, name, key, request).await;
+        if begun.is_err() {
+            // An entry that tells of no upload helps nobody.
+            self.open.iter().filter(|open| open.is_new).for_each(|open| open.entry.remove());
+        }
+        let mut sink = begun?;
         if let Some(open) = &mut self.open {
             match sink.keep() {
                 Some(upload) => {
