@@ -78,7 +78,17 @@ impl Staged {
         // What will be readable by few must not be readable by many while it is written.
         let mode = if private || inherited.is_some() { 0o600 } else { 0o666 };
         let (file, name) = create_locked(&directory, mode)?;
-        Ok(Self {
+        Ok(Self::of(root, directory, (file, name), inherited, verify))
+    }
+
+    fn of(
+        root: &Root,
+        directory: OwnedFd,
+        (file, name): (OwnedFd, String),
+        inherited: Option<u32>,
+        verify: bool,
+    ) -> Self {
+        Self {
             file: file.into(),
             directory,
             name,
@@ -92,7 +102,7 @@ impl Staged {
             gone: AtomicBool::new(false),
             kept: AtomicBool::new(false),
             published: OnceLock::new(),
-        })
+        }
     }
 
     /// The staged file of this name in the directory of `place`, if it is one and nobody writes to it.
@@ -118,21 +128,8 @@ impl Staged {
         if !is_alone || stat.st_nlink != 1 || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Ok(None);
         }
-        Ok(Some(Self {
-            file: file.into(),
-            directory,
-            name: name.to_owned(),
-            inherited,
-            sparse: root.config.sparse,
-            direct: OnceLock::new(),
-            wants_direct: root.config.direct && !root.config.sparse,
-            verify,
-            writing: Mutex::new(()),
-            failed: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            kept: AtomicBool::new(false),
-            published: OnceLock::new(),
-        }))
+        let staged = (file, name.to_owned());
+        Ok(Some(Self::of(root, directory, staged, inherited, verify)))
     }
 
     /// Leaves the file when this goes, for whoever adopts it. Gives its name.
