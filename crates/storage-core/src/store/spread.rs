@@ -156,14 +156,13 @@ impl Shared {
         let mut level = self.request.prefix.clone();
         for pages in 1u32.. {
             let Page { mut entries, next } = self.fetch(&mut *lister).await?;
-            let count = entries.len();
-            let is_wanted = |entry: &Result<Entry>| match (entry, &last) {
-                (Ok(entry), Some(last)) => entry.name() <= last.as_str(),
-                (Err(error), Some(last)) => error.key().is_none_or(|name| name <= last.as_str()),
-                (_, None) => true,
+            let is_beyond = |entry: &Result<Entry>| match (entry, &last) {
+                (Ok(entry), Some(last)) => entry.name() > last.as_str(),
+                // Where a name stands that is none cannot be known: told of twice is better than not at all.
+                _ => false,
             };
-            entries.retain(is_wanted);
-            let is_over = next.is_none() || entries.len() < count;
+            let is_over = next.is_none() || entries.iter().any(is_beyond);
+            entries.retain(|entry| !is_beyond(entry));
             if next.is_some_and(|token| circle.closes(token)) {
                 return Err(Error::new(ErrorKind::InvalidData, "the service gave the same page token twice"));
             }
@@ -177,7 +176,8 @@ impl Shared {
             if tell.send(Ok(entries)).await.is_err() || is_over {
                 return Ok(());
             }
-            if may_cut && let Some(rest) = self.cut(&names, last.as_deref(), &mut level).await? {
+            // Who may not list a level, or cannot now, may still list the pages.
+            if may_cut && let Ok(Some(rest)) = self.cut(&names, last.as_deref(), &mut level).await {
                 let _ = self.cuts.send(Cut { of: number, rest });
                 return Ok(());
             }

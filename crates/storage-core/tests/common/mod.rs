@@ -60,6 +60,8 @@ pub(crate) struct Oddities {
     pub(crate) twice: bool,
     /// Gives pages of so many entries, each after a while.
     pub(crate) pages: Option<(usize, Duration)>,
+    /// In pages, names that end so are no keys, and are told under a name that comes last.
+    pub(crate) no_key: Option<&'static str>,
 }
 
 /// What becomes of a read, by its number.
@@ -136,6 +138,19 @@ struct ShortPages {
     size: usize,
     wait: Duration,
     counts: Arc<Counts>,
+    no_key: Option<&'static str>,
+}
+
+impl ShortPages {
+    fn shown(&self, entry: Result<Entry>) -> Result<Entry> {
+        let entry = entry?;
+        match self.no_key {
+            Some(end) if entry.name().ends_with(end) => {
+                Err(Error::new(ErrorKind::InvalidKey, "no key").with_name("~").for_entry())
+            }
+            _ => Ok(entry),
+        }
+    }
 }
 
 impl Lister for ShortPages {
@@ -149,7 +164,8 @@ impl Lister for ShortPages {
                 self.waiting.extend(page.entries);
                 self.is_over = page.next.is_none();
             }
-            let entries = self.waiting.drain(..self.size.min(self.waiting.len())).collect();
+            let entries: Vec<_> = self.waiting.drain(..self.size.min(self.waiting.len())).collect();
+            let entries = entries.into_iter().map(|entry| self.shown(entry)).collect();
             self.given += 1;
             Ok(Page::new(entries, (!self.waiting.is_empty()).then(|| self.given.to_string())))
         })
@@ -337,7 +353,8 @@ impl Backend for Odd {
         let inner = self.inner.list(request);
         let Some((size, wait)) = self.oddities.pages else { return inner };
         let (waiting, counts) = (VecDeque::new(), self.counts.clone());
-        Box::new(ShortPages { inner, waiting, is_over: false, given: 0, size, wait, counts })
+        let no_key = self.oddities.no_key;
+        Box::new(ShortPages { inner, waiting, is_over: false, given: 0, size, wait, counts, no_key })
     }
 
     fn delete<'a>(&'a self, targets: &'a [DeleteTarget]) -> BoxFuture<'a, Result<Vec<Result<()>>>> {
