@@ -40,6 +40,8 @@ impl Template {
         metadata.modified = Some(SystemTime::now());
         // An ETag names the content; a real service gives one. Not the time: two writes may share a tick of the clock.
         metadata.etag = Some(ETag::new(format!("{:x}", self.writes.fetch_add(1, Ordering::Relaxed))));
+        // In one piece: each read of a range would else put the whole together.
+        let body = Payload::from(body.into_bytes());
         self.objects().insert(key.clone(), (body, metadata.clone()));
         metadata
     }
