@@ -12,6 +12,8 @@ const SHOWN: &[&str] = &[
     "if-unmodified-since",
     "range",
     "transfer-encoding",
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-crc64nvme",
     "x-goog-if-generation-match",
     "x-goog-if-metageneration-match",
     "x-ms-range",

@@ -15,6 +15,7 @@ use storage_core::{
     WriteRequest,
 };
 
+use crate::checksum::{Custom, Customs};
 use crate::config::{ChecksumMode, Conditions, Config, Credentials, Encryption};
 use crate::list::S3Lister;
 use crate::wire::Wire;
@@ -42,7 +43,7 @@ pub(crate) struct Bucket {
     pub(crate) config: Config,
     pub(crate) conditions: Conditions,
     /// Whether every object travels with its CRC-64/NVME.
-    pub(crate) checksums: bool,
+    pub(crate) checksums: Customs,
     /// Whether the signature of a request covers its body.
     pub(crate) signs_bodies: bool,
     /// Set once the service has said that it deletes one key at a time.
@@ -60,9 +61,9 @@ impl S3 {
         let service = client::connect(&config).await?;
         let default = if service.is_aws { Conditions::ALL } else { Conditions::NONE };
         let checksums = match config.checksums {
-            ChecksumMode::Auto => service.is_aws,
-            ChecksumMode::Crc64Nvme => true,
-            ChecksumMode::Off => false,
+            ChecksumMode::Auto if !service.is_aws => Customs::new(Custom::perhaps),
+            ChecksumMode::Auto | ChecksumMode::Crc64Nvme => Customs::new(Custom::always),
+            ChecksumMode::Off => Customs::new(Custom::never),
         };
         Ok(Self(Arc::new(Bucket {
             client: service.client,
@@ -146,7 +147,7 @@ impl Backend for S3 {
         can.content_headers = true;
         can.modified_precision = Some(Duration::from_secs(1));
         can.write_token = true;
-        can.told_checksum = bucket.checksums.then_some(Algorithm::Crc64Nvme);
+        can.told_checksum = bucket.checksums.are_tried().then_some(Algorithm::Crc64Nvme);
         can.cleanup = true;
         can.signed_urls = bucket.signs().then_some(SIGNED_URLS);
         let part = bucket.config.part_size.clamp(PART_MIN, PART_MAX);

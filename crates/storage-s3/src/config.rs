@@ -53,7 +53,8 @@ impl Conditions {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChecksumMode {
-    /// CRC-64/NVME of the whole object on AWS, none elsewhere: many services know no checksums.
+    /// CRC-64/NVME of the whole object. Services other than AWS may know none: the first write tries, and does without where
+    /// it is refused or ignored.
     #[default]
     Auto,
     /// CRC-64/NVME of the whole object.

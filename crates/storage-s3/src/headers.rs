@@ -40,6 +40,19 @@ pub(crate) fn of_object(
     Ok(headers)
 }
 
+/// A digest of headers, to tell whether two objects would be given the same. It tells nothing of their values.
+pub(crate) fn digest(headers: &HeaderMap) -> String {
+    let mut lines: Vec<Vec<u8>> = headers
+        .iter()
+        .map(|(name, value)| [name.as_str().as_bytes(), b"\0", value.as_bytes()].concat())
+        .collect();
+    lines.sort();
+    Algorithm::Blake3.digest(&lines.join(&b'\n')).as_bytes()[..16]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
 /// What the store's settings ask of every new object.
 pub(crate) fn of_settings(config: &Config) -> Result<HeaderMap> {
     const ENCRYPTION: &str = "x-amz-server-side-encryption";

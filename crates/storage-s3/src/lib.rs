@@ -55,7 +55,7 @@ pub const PROVIDER: Provider = Provider {
             "sign_bodies",
             "whether signatures cover bodies, true or false; by default over http, not over https",
         ),
-        option("checksums", "auto (crc64nvme on AWS, else off), crc64nvme, or off; default auto"),
+        option("checksums", "auto (crc64nvme where the service knows it), crc64nvme, or off; default auto"),
         option("sorted", "false: the service lists in an order of its own; default true"),
         option("part_size", "size at which parts of an upload travel; default 8M"),
         option("storage_class", "class of new objects, such as STANDARD_IA"),

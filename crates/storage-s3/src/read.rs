@@ -81,7 +81,7 @@ fn of_version(bucket: &Bucket, method: Method, key: &Key, version: Option<&Versi
 }
 
 fn with_checksums(bucket: &Bucket, request: &mut Request) -> Result<()> {
-    if bucket.checksums { request.header("x-amz-checksum-mode", "ENABLED") } else { Ok(()) }
+    if bucket.checksums.are_known() { request.header("x-amz-checksum-mode", "ENABLED") } else { Ok(()) }
 }
 
 /// Why a HEAD was refused: its answer has no body that could tell a wrong key from a denied object, or a wrong version

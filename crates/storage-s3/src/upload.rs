@@ -15,7 +15,7 @@ use storage_core::{
 
 use crate::backend::{Bucket, Ongoing};
 use crate::checksum::{self, CRC64, encode};
-use crate::error::{error, not_from_service, status};
+use crate::error::{Refused, error, not_from_service, status};
 use crate::headers;
 use crate::metadata::{etag, version};
 use crate::read;
@@ -24,7 +24,7 @@ use crate::write::{conditions, refused};
 pub(crate) struct S3Upload {
     bucket: Arc<Bucket>,
     key: Key,
-    id: String,
+    kept: Kept,
     ongoing: Mutex<Option<Ongoing>>,
     request: WriteRequest,
     parts: Mutex<BTreeMap<u64, Taken>>,
@@ -46,13 +46,38 @@ pub(crate) async fn start(
     key: &Key,
     request: &WriteRequest,
 ) -> Result<Box<dyn Upload>> {
-    let mut create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
-    if bucket.checksums {
-        create =
-            create.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
-    }
     let headers = headers::of_object(&bucket.config, key, &request.attributes, Some(&request.token))?;
-    let answer = headers::with(create.customize(), headers).send().await.map_err(error)?;
+    let create = async |with_checksums: bool| {
+        let mut create = bucket.client.create_multipart_upload().bucket(&bucket.name).key(key.as_str());
+        if with_checksums {
+            create = create
+                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+                .checksum_type(ChecksumType::FullObject);
+        }
+        let sent = headers::with(create.customize(), headers.clone()).send().await;
+        sent.map_err(|failed| Refused { status: status(&failed), error: error(failed) })
+    };
+    let custom = &bucket.checksums.uploads;
+    let (mut asked, sure) = (custom.is_tried(), custom.is_sure());
+    let mut created = create(asked).await;
+    if let Err(failed) = &created
+        && asked
+        && custom.may_be_why(failed)
+    {
+        asked = false;
+        created = create(asked).await;
+        created.iter().for_each(|_| custom.learn(false));
+    }
+    let mut answer = created.map_err(|refused| refused.error)?;
+    if asked && !sure {
+        asked = answer.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme);
+        custom.learn(asked);
+        if !asked {
+            // It may want checksums of parts all the same: what is begun without surely wants none.
+            let _ = abort(bucket, key.as_str(), named(answer.upload_id())?).await;
+            answer = create(asked).await.map_err(|refused| refused.error)?;
+        }
+    }
     let id = named(answer.upload_id())?.to_owned();
     let is_plain = matches!(answer.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
     let is_named_by_content = is_plain && answer.sse_customer_algorithm().is_none();
@@ -60,11 +85,34 @@ pub(crate) async fn start(
         bucket: bucket.clone(),
         key: key.clone(),
         ongoing: Mutex::new(Some(Ongoing::new(bucket, &id))),
-        id,
+        kept: Kept { id, with_checksums: asked, settings: headers::digest(&headers) },
         request: request.clone(),
         parts: Mutex::default(),
         is_named_by_content,
     }))
+}
+
+/// What another process has to know of an upload.
+#[derive(Clone, Debug)]
+struct Kept {
+    id: String,
+    /// Whether each part travels with its CRC-64/NVME.
+    with_checksums: bool,
+    /// A digest of what the object is given beside its content, which was settled when the upload began.
+    settings: String,
+}
+
+impl Kept {
+    fn name(&self) -> String {
+        let how = if self.with_checksums { "crc64nvme" } else { "plain" };
+        [&self.id, how, &self.settings].join(" ")
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (rest, settings) = name.rsplit_once(' ')?;
+        let (id, how) = rest.rsplit_once(' ')?;
+        Some(Self { id: id.into(), with_checksums: how == "crc64nvme", settings: settings.into() })
+    }
 }
 
 /// Goes on with an upload that the service still has. A part stands if the service has it under the same ETag, with the
@@ -73,24 +121,31 @@ pub(crate) async fn resume(
     bucket: &Arc<Bucket>,
     key: &Key,
     request: &WriteRequest,
-    id: &str,
+    name: &str,
     parts: &[TakenPart],
 ) -> Result<Option<Resumed>> {
-    let Some(there) = list_parts(bucket, key, id).await? else { return Ok(None) };
+    let Some(kept) = Kept::parse(name) else { return Ok(None) };
+    let headers = headers::of_object(&bucket.config, key, &request.attributes, Some(&request.token))?;
+    if kept.settings != headers::digest(&headers) {
+        // It would become another object than the one that is asked for now.
+        abort(bucket, key.as_str(), &kept.id).await?;
+        return Ok(None);
+    }
+    let Some(there) = list_parts(bucket, key, &kept.id).await? else { return Ok(None) };
     let mut taken = BTreeMap::new();
     for part in parts {
         let Some(found) = there.get(&part.number) else { continue };
         let same_crc = found.crc.as_deref().is_none_or(|told| encode(&part.checksum) == told);
         if found.etag == part.receipt && found.len == part.length && same_crc {
-            let crc = bucket.checksums.then_some(part.checksum);
+            let crc = kept.with_checksums.then_some(part.checksum);
             taken.insert(part.number, Taken { etag: found.etag.clone(), len: found.len, crc });
         }
     }
     let upload = S3Upload {
         bucket: bucket.clone(),
         key: key.clone(),
-        ongoing: Mutex::new(Some(Ongoing::new(bucket, id))),
-        id: id.to_owned(),
+        ongoing: Mutex::new(Some(Ongoing::new(bucket, &kept.id))),
+        kept,
         request: request.clone(),
         parts: Mutex::new(taken),
         // The listing of its parts does not tell.
@@ -139,9 +194,26 @@ async fn list_parts(bucket: &Bucket, key: &Key, id: &str) -> Result<Option<BTree
 impl S3Upload {
     async fn send(&self, part: Part) -> Result<()> {
         let number = part.number;
-        let taken = send_part(&self.bucket, &self.key, &self.id, part).await?;
+        let taken = self.sent(part).await?;
         self.parts.lock().expect("because no holder of the lock panics").insert(number, taken);
         Ok(())
+    }
+
+    async fn sent(&self, part: Part) -> Result<Taken> {
+        let (bucket, len) = (&self.bucket, part.body.len());
+        let known = part.checksums.get(Algorithm::Crc64Nvme);
+        let crc = || known.unwrap_or_else(|| part.body.checksum(Algorithm::Crc64Nvme));
+        let crc = self.kept.with_checksums.then(crc);
+        let mut put = bucket.wire.object(Method::PUT, &self.key);
+        put.query("partNumber", &number(part.number)?.to_string());
+        put.query("uploadId", &self.kept.id);
+        put.headers(headers::of_customer(&bucket.config)?);
+        crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
+        put.body(part.body, bucket.signs_bodies);
+        let answer = bucket.wire.send(put).await?;
+        let etag = answer.header("etag").ok_or_else(not_from_service)?.to_owned();
+        checksum::verify(crc, answer.header(CRC64))?;
+        Ok(Taken { etag, len, crc })
     }
 
     async fn publish(&self, size: u64) -> Result<Metadata> {
@@ -163,7 +235,7 @@ impl S3Upload {
             .complete_multipart_upload()
             .bucket(&bucket.name)
             .key(self.key.as_str())
-            .upload_id(&self.id)
+            .upload_id(&self.kept.id)
             .multipart_upload(completed(&parts))
             .set_if_none_match(if_none_match)
             .set_if_match(if_match);
@@ -221,7 +293,7 @@ impl Upload for S3Upload {
     }
 
     fn keep(&self) -> Option<String> {
-        Some(self.id.clone())
+        Some(self.kept.name())
     }
 
     fn receipt(&self, number: u64) -> String {
@@ -230,7 +302,7 @@ impl Upload for S3Upload {
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            abort(&self.bucket, self.key.as_str(), &self.id).await?;
+            abort(&self.bucket, self.key.as_str(), &self.kept.id).await?;
             self.over();
             Ok(())
         })
@@ -239,24 +311,8 @@ impl Upload for S3Upload {
 
 impl fmt::Debug for S3Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Upload").field("key", &self.key).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("S3Upload").field("key", &self.key).field("id", &self.kept.id).finish_non_exhaustive()
     }
-}
-
-async fn send_part(bucket: &Bucket, key: &Key, id: &str, part: Part) -> Result<Taken> {
-    let len = part.body.len();
-    let known = part.checksums.get(Algorithm::Crc64Nvme);
-    let crc = bucket.checksums.then(|| known.unwrap_or_else(|| part.body.checksum(Algorithm::Crc64Nvme)));
-    let mut put = bucket.wire.object(Method::PUT, key);
-    put.query("partNumber", &number(part.number)?.to_string());
-    put.query("uploadId", id);
-    put.headers(headers::of_customer(&bucket.config)?);
-    crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
-    put.body(part.body, bucket.signs_bodies);
-    let answer = bucket.wire.send(put).await?;
-    let etag = answer.header("etag").ok_or_else(not_from_service)?.to_owned();
-    checksum::verify(crc, answer.header(CRC64))?;
-    Ok(Taken { etag, len, crc })
 }
 
 /// The name of an upload that was begun.
@@ -297,4 +353,19 @@ fn whole_crc(parts: &BTreeMap<u64, Taken>) -> Option<Checksum> {
     let mut parts = parts.values();
     let first = parts.next()?.crc?;
     parts.try_fold(first, |whole, part| whole.followed_by(&part.crc?, part.len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kept;
+
+    #[test]
+    fn another_process_knows_what_was_kept() {
+        for with_checksums in [true, false] {
+            let kept = Kept { id: "a b".into(), with_checksums, settings: "0f".into() };
+            let found = Kept::parse(&kept.name()).expect("it is one");
+            assert_eq!((&*found.id, found.with_checksums, &*found.settings), ("a b", with_checksums, "0f"));
+        }
+        assert!(Kept::parse("id").is_none() && Kept::parse("id plain").is_none());
+    }
 }

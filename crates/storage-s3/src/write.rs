@@ -2,7 +2,7 @@
 
 use http::Method;
 use storage_core::{
-    Algorithm, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Retry, WriteRequest,
+    Algorithm, Checksum, Condition, Error, ErrorKind, Key, Metadata, Payload, Result, Retry, WriteRequest,
 };
 
 use crate::backend::Bucket;
@@ -10,6 +10,7 @@ use crate::checksum::{self, CRC64, encode};
 use crate::error::{NO_BUCKET, not_from_service};
 use crate::headers;
 use crate::metadata::{etag, version};
+use crate::wire::Request;
 
 pub(crate) async fn write(
     bucket: &Bucket,
@@ -17,26 +18,43 @@ pub(crate) async fn write(
     body: Payload,
     request: &WriteRequest,
 ) -> Result<Metadata> {
-    let size = body.len();
-    let mut put = bucket.wire.object(Method::PUT, key);
-    put.headers(headers::of_object(&bucket.config, key, &request.attributes, Some(&request.token))?);
-    let (if_none_match, if_match) = conditions(&request.condition);
-    if_none_match.map_or(Ok(()), |etag| put.header("if-none-match", &etag))?;
-    if_match.map_or(Ok(()), |etag| put.header("if-match", &etag))?;
-    let crc = bucket.checksums.then(|| body.checksum(Algorithm::Crc64Nvme));
-    crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
-    put.body(body, bucket.signs_bodies);
-    let sent = bucket.wire.send(put).await;
+    let crc = bucket.checksums.puts.is_tried().then(|| body.checksum(Algorithm::Crc64Nvme));
+    let mut sent = bucket.wire.send(put(bucket, key, body.clone(), request, crc)?).await;
+    if let Err(failed) = &sent
+        && crc.is_some()
+        && bucket.checksums.puts.may_be_why(failed)
+    {
+        sent = bucket.wire.send(put(bucket, key, body.clone(), request, None)?).await;
+        sent.iter().for_each(|_| bucket.checksums.puts.learn(false));
+    }
     let answer = sent.map_err(|e| refused(e.status, &request.condition, e.error))?;
     let Some(told) = answer.header("etag") else { return Err(not_from_service()) };
+    bucket.checksums.puts.learn(answer.header(CRC64).is_some());
     checksum::verify(crc, answer.header(CRC64))?;
-    let mut written = Metadata::new(size);
+    let mut written = Metadata::new(body.len());
     written.etag = Some(etag(told));
     written.version = bucket.versions().then(|| version(answer.header("x-amz-version-id")));
     written.token = Some(request.token.clone());
     written.attributes = request.attributes.clone();
     written.checksums = checksum::told_by(&answer);
     Ok(written)
+}
+
+fn put(
+    bucket: &Bucket,
+    key: &Key,
+    body: Payload,
+    request: &WriteRequest,
+    crc: Option<Checksum>,
+) -> Result<Request> {
+    let mut put = bucket.wire.object(Method::PUT, key);
+    put.headers(headers::of_object(&bucket.config, key, &request.attributes, Some(&request.token))?);
+    let (if_none_match, if_match) = conditions(&request.condition);
+    if_none_match.map_or(Ok(()), |etag| put.header("if-none-match", &etag))?;
+    if_match.map_or(Ok(()), |etag| put.header("if-match", &etag))?;
+    crc.map_or(Ok(()), |crc| put.header(CRC64, &encode(&crc)))?;
+    put.body(body, bucket.signs_bodies);
+    Ok(put)
 }
 
 /// The two headers of a condition.

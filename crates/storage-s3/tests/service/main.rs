@@ -9,6 +9,7 @@ mod deletes;
 mod errors;
 mod race;
 mod requests;
+mod resumed;
 mod run;
 mod settings;
 mod tls;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             errors::tests(),
             race::tests(),
             requests::tests(),
+            resumed::tests(),
             settings::tests(),
             uploads::tests(),
             wire::tests(),

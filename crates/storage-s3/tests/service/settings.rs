@@ -3,7 +3,7 @@
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use libtest_mimic::{Failed, Trial};
 use storage_conformance::fault::Call;
-use storage_conformance::proxy::{Answer, Fault, Plan, Rule};
+use storage_conformance::proxy::{Answer, Fault, Plan, Request, Rule};
 use storage_core::{
     Algorithm, CopyOptions, ErrorKind, Level, ReadOptions, RetryPolicy, SignRequest, SignedMethod,
     StatOptions, Store, WriteOptions,
@@ -25,6 +25,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         on(SEAWEEDFS, "settings/tags", tags),
         on(SEAWEEDFS, "settings/of-a-signed-put", signed_put),
         on(SEAWEEDFS, "settings/checksums", checksums),
+        on(SEAWEEDFS, "settings/checksums-where-nobody-says", checksums_found_out),
+        on(SEAWEEDFS, "settings/checksums-that-are-refused", checksums_refused),
+        on(SEAWEEDFS, "settings/checksums-that-are-ignored", checksums_ignored),
+        on(SEAWEEDFS, "settings/checksums-that-uploads-ignore", checksums_ignored_by_uploads),
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-write", damaged_write),
         on(SEAWEEDFS, "settings/a-checksum-finds-a-damaged-read", damaged_read),
         on(SEAWEEDFS, "settings/a-checksum-that-is-told-is-compared", told_checksum),
@@ -267,6 +271,107 @@ async fn checksums(endpoint: String) -> Outcome {
     let without = place.store(|c| c.checksums(ChecksumMode::Off)).await?;
     assert!(without.read(&key("parts"), ReadOptions::new()).await?.bytes == body(11 * MIB));
     Ok(())
+}
+
+const CRC64: &str = "x-amz-checksum-crc64nvme";
+
+/// The service turns out to know them, with an object of one request as well as with parts.
+async fn checksums_found_out(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    for (name, len) in [("once", 1000), ("parts", 11 * MIB)] {
+        let (proxy, content) = (place.proxy(), body(len));
+        let store = place.through(&proxy, |c| c).await?;
+        for at in 0..2 {
+            let name = format!("{name}-{at}");
+            let written =
+                store.write(&key(&name), content.clone(), WriteOptions::new().part_size(5 << 20)).await?;
+            let expected = Some(Algorithm::Crc64Nvme.digest(&content));
+            assert_eq!(written.checksums.get(Algorithm::Crc64Nvme), expected, "{name}");
+            let found = store.stat(&key(&name), StatOptions::new()).await?;
+            assert_eq!(found.checksums.get(Algorithm::Crc64Nvme), expected, "stat of {name}");
+        }
+        assert_eq!(proxy.requests().iter().filter(|request| request.method == "GET").count(), 0);
+    }
+    Ok(())
+}
+
+/// Whether a request asks for checksums of what is written.
+fn asks(request: &Request) -> bool {
+    request.headers.iter().any(|(name, _)| name == CRC64 || name == "x-amz-checksum-algorithm")
+}
+
+/// One request of each kind at most is in vain; of what is wrong for another reason the service's own word is told.
+async fn checksums_refused(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    for (name, len) in [("once", 1000), ("parts", 11 * MIB)] {
+        for status in [400, 501] {
+            let (proxy, content) = (place.proxy(), body(len));
+            let store = place.through(&proxy, |c| c).await?;
+            let no = "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality \
+                      that is not implemented</Message></Error>";
+            proxy.set(Plan::new().rule(Rule::new(Fault::Answer(Answer::new(status).body(no))).only(asks)));
+            for at in 0..2 {
+                let name = key(&format!("{name}-{at}"));
+                store.write(&name, content.clone(), WriteOptions::new().part_size(5 << 20)).await?;
+                assert!(store.read(&name, ReadOptions::new()).await?.bytes == content);
+            }
+            assert_eq!(proxy.requests().iter().filter(|request| asks(request)).count(), 1);
+        }
+    }
+    let proxy = place.proxy();
+    let store = place.through(&proxy, |c| c).await?;
+    let no = "<Error><Code>InvalidTag</Code><Message>no such tag</Message></Error>";
+    let always = Rule::new(Fault::Answer(Answer::new(400).body(no))).method("PUT");
+    proxy.set(Plan::new().rule(always));
+    let failed = store.write(&key("k"), "bytes", WriteOptions::new()).await.expect_err("refused");
+    assert!(failed.to_string().contains("no such tag"), "{failed}");
+    proxy.set(Plan::new());
+    let written = store.write(&key("k"), "bytes", WriteOptions::new()).await?;
+    assert!(written.checksums.get(Algorithm::Crc64Nvme).is_some(), "nothing was learned from that");
+    Ok(())
+}
+
+/// An answer that tells none: the next request does without.
+async fn checksums_ignored(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let proxy = place.proxy();
+    let store = place.through(&proxy, |c| c).await?;
+    let content = body(1000);
+    let etag = format!("\"{}\"", hex(Algorithm::Md5.digest(&content).as_bytes()));
+    let silent = Rule::new(Fault::Replace(Answer::new(200).header("etag", &etag))).method("PUT").nth(0..1);
+    proxy.set(Plan::new().rule(silent));
+    for at in 0..3 {
+        let name = key(&format!("k-{at}"));
+        let written = store.write(&name, content.clone(), WriteOptions::new()).await?;
+        assert!(written.checksums.is_empty());
+        assert!(store.read(&name, ReadOptions::new()).await?.bytes == content);
+    }
+    assert_eq!(proxy.requests().iter().filter(|request| asks(request)).count(), 1);
+    Ok(())
+}
+
+/// An upload whose beginning was answered without a word of checksums is begun again: its parts might be asked for some.
+async fn checksums_ignored_by_uploads(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let (proxy, content) = (place.proxy(), body(11 * MIB));
+    let store = place.through(&proxy, |c| c).await?;
+    let silent = "<InitiateMultipartUploadResult><UploadId>none</UploadId></InitiateMultipartUploadResult>";
+    let silent = Rule::new(Fault::Answer(Answer::new(200).body(silent))).only(asks);
+    proxy.set(Plan::new().rule(silent));
+    for at in 0..2 {
+        let name = key(&format!("k-{at}"));
+        store.write(&name, content.clone(), WriteOptions::new().part_size(5 << 20)).await?;
+        assert!(store.read(&name, ReadOptions::new()).await?.bytes == content);
+    }
+    assert_eq!(proxy.requests().iter().filter(|request| asks(request)).count(), 1);
+    let given_up =
+        proxy.requests().iter().any(|r| r.method == "DELETE" && r.target.contains("uploadId=none"));
+    assert!(given_up, "the first one was left behind");
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const MARK: &[u8] = b"the bytes that are damaged on their way";
