@@ -219,6 +219,9 @@ pub(crate) struct Mv {
     /// Fail if something is there
     #[arg(long, short = 'n')]
     pub(crate) no_clobber: bool,
+    /// Begin every object anew: do not go on with large ones of a move that was cut off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
 }
 
 #[derive(Debug, ClapArgs)]

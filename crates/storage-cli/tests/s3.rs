@@ -20,6 +20,8 @@ fn main() -> ExitCode {
         needs_s3("delete_and_cleanup", deleting),
         needs_s3("wildcards_and_copies_by_the_service", wildcards),
         needs_s3("a_killed_upload_goes_on", killed_upload),
+        needs_s3("a_killed_upload_goes_on_part_by_part", killed_upload_in_order),
+        needs_s3("a_killed_move_goes_on", killed_move),
         needs_s3("a_killed_download_goes_on", killed_download),
         needs_s3("objects_that_mark_directories", marked),
         needs_s3("another_source_is_sent_from_its_beginning", other_source),
@@ -219,6 +221,33 @@ fn killed_upload(sandbox: &Sandbox) {
     sandbox.run(["cp", "-q", "s3:big", "back"]).ok();
     assert!(sandbox.read("back") == content);
     nothing_is_left(sandbox);
+}
+
+fn killed_upload_in_order(sandbox: &Sandbox) {
+    let content = noise(5, LARGE);
+    sandbox.put("s", &content);
+    let args = ["cp", "-q", "s", "s3:big", "--streams", "1", "--limit-rate", "64M"];
+    kill_at(sandbox, &args, 3);
+    sandbox.run(["cp", "-q", "s", "s3:big", "--streams", "1"]).ok();
+    assert_eq!(journal(sandbox), 0);
+    sandbox.run(["cp", "-q", "s3:big", "back"]).ok();
+    assert!(sandbox.read("back") == content);
+    nothing_is_left(sandbox);
+}
+
+/// The source goes once all of it is at the destination, and not before.
+fn killed_move(sandbox: &Sandbox) {
+    let content = noise(6, LARGE);
+    sandbox.put("s", &content);
+    kill_at(sandbox, &["mv", "-q", "s", "s3:big", "-o", "limit_rate=64M"], 3);
+    assert!(sandbox.read("s") == content);
+    sandbox.run(["mv", "-q", "s", "s3:big"]).ok();
+    assert!(!sandbox.exists("s") && journal(sandbox) == 0);
+    nothing_is_left(sandbox);
+    kill_at(sandbox, &["mv", "-q", "s3:big", "back", "-o", "limit_rate=64M"], 20);
+    sandbox.run(["mv", "-q", "s3:big", "back"]).ok();
+    assert!(sandbox.read("back") == content);
+    sandbox.run(["cat", "s3:big"]).ends(1);
 }
 
 fn killed_download(sandbox: &Sandbox) {

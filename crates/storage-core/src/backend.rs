@@ -88,8 +88,10 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>>;
 
     /// Goes on with an upload that was [kept](Upload::keep) under `name`, maybe by another process, with what it took.
-    /// Answers which of `parts` still stand, proved equal: by the service's own word, or by reading them back. `None` if
-    /// the upload is gone, somebody works on it, or nothing can be taken up here. `request.token` is that of its beginning.
+    /// Answers which of `parts` still stand, proved equal: by the service's own word, by reading them back, or because the
+    /// service holds the whole against its checksum at the end. `None` if the upload is gone, somebody works on it, or nothing
+    /// can be taken up here; or, after giving it up, if what was settled when it began, such as attributes or a condition, is
+    /// not what `request` asks for. `request.token` is that of its beginning.
     ///
     /// # Errors
     /// Whatever keeps the question from being answered.

@@ -175,12 +175,15 @@ impl Backend for Gcs {
 
     fn resume<'a>(
         &'a self,
-        _: &'a Key,
-        _: &'a WriteRequest,
-        _: &'a str,
-        _: &'a [TakenPart],
+        key: &'a Key,
+        request: &'a WriteRequest,
+        name: &'a str,
+        parts: &'a [TakenPart],
     ) -> BoxFuture<'a, Result<Option<Resumed>>> {
-        Box::pin(std::future::ready(Ok(None)))
+        match self.0.config.uploads {
+            Uploads::Resumable => Box::pin(resumable::resume(&self.0, key, request, name, parts)),
+            Uploads::Compose => Box::pin(compose::resume(&self.0, key, request, name, parts)),
+        }
     }
 
     fn list(&self, request: ListRequest) -> Box<dyn Lister> {

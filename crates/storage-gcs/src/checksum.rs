@@ -28,6 +28,12 @@ impl Crc {
         Self { sum, len: self.len + next.len }
     }
 
+    /// Of `len` bytes, as the service writes it.
+    pub(crate) fn from_base64(text: &str, len: u64) -> Option<Self> {
+        let sum = Checksum::new(Algorithm::Crc32c, &BASE64.decode(text).ok()?).ok()?;
+        Some(Self { sum, len })
+    }
+
     /// As the service writes it.
     pub(crate) fn to_base64(self) -> String {
         BASE64.encode(self.sum.as_bytes())
@@ -48,6 +54,15 @@ mod tests {
             let (a, b) = data.split_at(cut);
             let of = |part: &[u8]| Crc::of(&Payload::from(part.to_vec()));
             assert_eq!(Crc::default().then(of(a)).then(of(b)), whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let crc = Crc::of(&Payload::from("123456789"));
+        assert_eq!(Crc::from_base64(&crc.to_base64(), 9), Some(crc));
+        for other in ["", "4waSgw", "4waSgwA=", "????????"] {
+            assert_eq!(Crc::from_base64(other, 9), None, "{other}");
         }
     }
 }

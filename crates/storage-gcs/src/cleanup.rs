@@ -6,7 +6,7 @@ use storage_core::{CleanupReport, ListRequest, Prefix, Result};
 
 use crate::backend::Bucket;
 use crate::compose::remove;
-use crate::list::{circle, page};
+use crate::list::Pages;
 use crate::part::{PARTS, upload_of};
 
 /// Removes the parts of objects under `prefix` that count as left behind: not of an upload of this store that still goes on, and as
@@ -17,11 +17,10 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
     request.prefix = Prefix::new(PARTS)?;
     // A bucket that keeps old generations keeps those of parts that were sent twice, or deleted by name alone.
     request.versions = true;
-    let mut token: Option<String> = None;
-    loop {
-        let listed = page(bucket, &request, token.as_deref()).await?;
+    let mut pages = Pages::new(bucket, request);
+    while let Some(items) = pages.next().await? {
         let (mut places, mut bytes) = (Vec::new(), 0);
-        for item in &listed.items {
+        for item in &items {
             let Some(upload) = upload_of(&item.name) else { continue };
             if !item.part_of().is_some_and(|key| key.starts_with(prefix.as_str())) {
                 continue;
@@ -37,12 +36,8 @@ pub(crate) async fn cleanup(bucket: &Bucket, prefix: &Prefix) -> Result<CleanupR
         remove(bucket, places).await?;
         report.removed += count;
         report.bytes += bytes;
-        match listed.next_page_token.filter(|next| !next.is_empty()) {
-            None => return Ok(report),
-            next if next == token => return Err(circle()),
-            next => token = next,
-        }
     }
+    Ok(report)
 }
 
 fn is_old(bucket: &Bucket, made: Option<SystemTime>) -> bool {

@@ -9,8 +9,8 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use storage_core::{
-    BoxFuture, Condition, Error, ErrorKind, Key, Metadata, Part, Payload, Result, StatRequest, Upload,
-    WriteRequest,
+    BoxFuture, Condition, Error, ErrorKind, Key, ListRequest, Metadata, Part, Payload, Prefix, Result,
+    Resumed, StatRequest, TakenPart, Upload, WriteRequest,
 };
 
 use crate::backend::{Bucket, Ongoing};
@@ -18,6 +18,7 @@ use crate::checksum::Crc;
 use crate::client::query;
 use crate::delete;
 use crate::error::Refused;
+use crate::list::Pages;
 use crate::part;
 use crate::read::stat;
 use crate::resource::{FIELDS, Properties, Resource};
@@ -73,16 +74,65 @@ pub(crate) fn start(bucket: &Arc<Bucket>, key: &Key, request: &WriteRequest) -> 
     crate::name::check(key)?;
     // What cannot be written is told before a part is sent.
     Properties::new(&bucket.config, key, &request.attributes, Some(&request.token))?;
-    Ok(Box::new(Composition {
-        bucket: bucket.clone(),
-        key: key.clone(),
-        request: request.clone(),
-        ongoing: Mutex::new(Some(Ongoing::new(bucket, &request.token))),
-        parts: Mutex::default(),
-    }))
+    Ok(Box::new(Composition::new(bucket, key, request)))
+}
+
+/// Goes on with an upload whose parts are still there. One stands if the service tells the checksum of what was sent.
+pub(crate) async fn resume(
+    bucket: &Arc<Bucket>,
+    key: &Key,
+    request: &WriteRequest,
+    upload: &str,
+    taken: &[TakenPart],
+) -> Result<Option<Resumed>> {
+    crate::name::check(key)?;
+    if upload != request.token {
+        return Ok(None);
+    }
+    let composition = Composition::new(bucket, key, request);
+    let mut list = ListRequest::default();
+    list.prefix = Prefix::new(part::name(upload, ""))?;
+    let (mut pages, mut standing, mut others) = (Pages::new(bucket, list), BTreeMap::new(), Vec::new());
+    while let Some(items) = pages.next().await? {
+        for item in items {
+            match stands(&item, taken) {
+                Some((number, piece)) => {
+                    standing.insert(number, Some(piece));
+                }
+                None => others.push((item.name, Some(item.generation))),
+            }
+        }
+    }
+    // What nobody will use costs money all the same: parts that prove nothing, and groups, which are made anew.
+    remove(bucket, others).await?;
+    if standing.is_empty() {
+        return Ok(None);
+    }
+    let parts = standing.keys().copied().collect();
+    *composition.lock() = standing;
+    Ok(Some(Resumed { upload: Box::new(composition), parts }))
+}
+
+/// The part that an object is, if the service tells the checksum of what was sent.
+fn stands(item: &Resource, taken: &[TakenPart]) -> Option<(u64, Piece)> {
+    let number = part::number_of(&item.name)?;
+    let part = taken.iter().find(|part| part.number == number)?;
+    let crc = Crc::from_base64(&part.receipt, part.length)?;
+    let (name, generation) = (item.name.clone(), item.generation.clone());
+    item.proves(crc, part.length).then_some((number, Piece { name, generation, len: part.length, crc }))
 }
 
 impl Composition {
+    fn new(bucket: &Arc<Bucket>, key: &Key, request: &WriteRequest) -> Self {
+        Self {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            request: request.clone(),
+            ongoing: Mutex::new(Some(Ongoing::new(bucket, &request.token))),
+            parts: Mutex::default(),
+        }
+    }
+
     async fn take(&self, part: Part) -> Result<()> {
         self.lock().entry(part.number).or_default();
         let name = part::name(&self.request.token, &part.number.to_string());
@@ -264,12 +314,15 @@ impl Upload for Composition {
         Box::pin(self.publish(size))
     }
 
+    /// Parts stay until a clean-up takes them for left behind.
     fn keep(&self) -> Option<String> {
-        None
+        Some(self.request.token.clone())
     }
 
-    fn receipt(&self, _: u64) -> String {
-        String::new()
+    fn receipt(&self, number: u64) -> String {
+        let parts = self.lock();
+        let piece = parts.get(&number).and_then(Option::as_ref);
+        piece.map_or_else(String::new, |piece| piece.crc.to_base64())
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {

@@ -32,12 +32,12 @@ enum Next {
 /// A page as the service tells it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Listed {
+struct Listed {
     #[serde(default)]
-    pub(crate) items: Vec<Resource>,
+    items: Vec<Resource>,
     #[serde(default)]
     prefixes: Vec<String>,
-    pub(crate) next_page_token: Option<String>,
+    next_page_token: Option<String>,
 }
 
 impl GcsLister {
@@ -77,7 +77,7 @@ impl GcsLister {
 }
 
 /// Asks for one page.
-pub(crate) async fn page(bucket: &Bucket, request: &ListRequest, token: Option<&str>) -> Result<Listed> {
+async fn page(bucket: &Bucket, request: &ListRequest, token: Option<&str>) -> Result<Listed> {
     let delimiter = request.delimiter.map(String::from);
     let fields = format!("nextPageToken,prefixes,items({FIELDS})");
     let path = format!(
@@ -95,6 +95,37 @@ pub(crate) async fn page(bucket: &Bucket, request: &ListRequest, token: Option<&
     Ok(bucket.service.json(bucket.service.request(Method::GET, &path).timeout(WORK)).await?)
 }
 
+/// All objects of a listing, a page at a time.
+pub(crate) struct Pages<'a> {
+    bucket: &'a Bucket,
+    request: ListRequest,
+    token: Option<String>,
+    ended: bool,
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(bucket: &'a Bucket, request: ListRequest) -> Self {
+        Self { bucket, request, token: None, ended: false }
+    }
+
+    /// The next page, until there is none.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Resource>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let listed = page(self.bucket, &self.request, self.token.as_deref()).await?;
+        match listed.next_page_token.filter(|next| !next.is_empty()) {
+            None => self.ended = true,
+            next if next == self.token => {
+                let message = "the service lists the same objects again and again";
+                return Err(Error::new(ErrorKind::InvalidData, message));
+            }
+            next => self.token = next,
+        }
+        Ok(Some(listed.items))
+    }
+}
+
 /// Whether parts lie in a group of this name: only those of a delimiter that stands in the names of parts.
 fn may_be_of_parts(group: &str) -> bool {
     PARTS.starts_with(group) || (group.starts_with(PARTS) && !group.contains('/'))
@@ -104,23 +135,13 @@ fn may_be_of_parts(group: &str) -> bool {
 async fn has_objects(bucket: &Bucket, group: &str, versions: bool) -> Result<bool> {
     let mut request = ListRequest::default();
     (request.prefix, request.versions) = (Prefix::new(group)?, versions);
-    let mut token: Option<String> = None;
-    loop {
-        let listed = page(bucket, &request, token.as_deref()).await?;
-        if listed.items.iter().any(|item| !is_part(&item.name)) {
+    let mut pages = Pages::new(bucket, request);
+    while let Some(items) = pages.next().await? {
+        if items.iter().any(|item| !is_part(&item.name)) {
             return Ok(true);
         }
-        match listed.next_page_token.filter(|next| !next.is_empty()) {
-            None => return Ok(false),
-            next if next == token => return Err(circle()),
-            next => token = next,
-        }
     }
-}
-
-/// A listing that has no end.
-pub(crate) fn circle() -> Error {
-    Error::new(ErrorKind::InvalidData, "the service lists the same objects again and again")
+    Ok(false)
 }
 
 fn object(item: &Resource, versions: bool) -> Result<Entry> {

@@ -25,14 +25,22 @@ pub(crate) fn upload_of(name: &str) -> Option<&str> {
     (is_upload && is_number).then_some(upload)
 }
 
+/// The number of the part of this name; none of what several were put together in.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    upload_of(name)?;
+    name.rsplit('-').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_part, name, upload_of};
+    use super::{is_part, name, number_of, upload_of};
 
     #[test]
     fn parts_have_names_of_their_own() {
         assert_eq!(name("0f", "3"), ".haul-part-0f-3");
         assert_eq!(upload_of(".haul-part-0f-g0n2"), Some("0f"));
+        assert_eq!(number_of(".haul-part-0f-13"), Some(13));
+        assert_eq!(number_of(".haul-part-0f-g0n2"), None);
         assert!(is_part(".haul-part-0f-1") && !is_part(".haul-part-0f") && !is_part(".haul-part-x y-1"));
         assert!(!is_part("a/.haul-part-0f-1") && !is_part(".haul-part-0f-1/x"));
     }

@@ -98,6 +98,11 @@ impl Resource {
             _ => Ok(()),
         }
     }
+
+    /// Whether the service says that it holds this.
+    pub(crate) fn proves(&self, crc: Crc, len: u64) -> bool {
+        self.crc32c.as_deref() == Some(&crc.to_base64()) && self.size().is_ok_and(|size| size == len)
+    }
 }
 
 /// What a new object is given beside its content.

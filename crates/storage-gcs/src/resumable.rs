@@ -4,12 +4,13 @@
 //! so what a part has beyond that waits for the next one. The service tells how much it has; after any doubt it is asked.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use storage_core::{
-    BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Retry, Secret, Upload, WriteRequest,
+    Algorithm, BoxFuture, Error, ErrorKind, Key, Metadata, Part, Payload, Result, Resumed, Retry, Secret,
+    TakenPart, Upload, WriteRequest,
 };
 use tokio::sync::Mutex;
 
@@ -33,7 +34,11 @@ pub(crate) struct Session {
     request: WriteRequest,
     /// Path and query of the session. Whoever knows it may write to it.
     place: Secret,
+    /// A digest of what the object is given beside its content.
+    settings: String,
     progress: Mutex<Progress>,
+    /// The part that was taken last.
+    last: std::sync::Mutex<Option<(u64, Crc)>>,
 }
 
 /// How far an upload is.
@@ -54,6 +59,24 @@ struct Progress {
 }
 
 impl Progress {
+    /// Of a session that has so many bytes, where these parts were taken before.
+    fn of(parts: &[TakenPart], stored: u64) -> Self {
+        let mut parts: Vec<&TakenPart> = parts.iter().collect();
+        parts.sort_by_key(|part| part.offset);
+        let mut progress = Self { stored, ..Self::default() };
+        for part in parts {
+            let end = part.offset.saturating_add(part.length);
+            match Crc::from_base64(&part.receipt, part.length) {
+                Some(crc) if part.offset == progress.taken && end <= stored => {
+                    progress.crc = progress.crc.then(crc);
+                    progress.taken = end;
+                }
+                _ => break,
+            }
+        }
+        progress
+    }
+
     /// What follows `stored` once this part is taken, too; nothing if it was taken before and its answer was lost. A
     /// part whose answer did not come may be stored in part.
     fn with(&self, part: &Part) -> Result<Option<Payload>> {
@@ -97,40 +120,87 @@ enum State {
     Done(Box<Resource>),
 }
 
+/// The request that begins a session, by its path and body. What it says of the object is settled then.
+struct Beginning {
+    path: String,
+    properties: String,
+}
+
+impl Beginning {
+    fn new(bucket: &Bucket, key: &Key, request: &WriteRequest) -> Result<Self> {
+        crate::name::check(key)?;
+        let properties = Properties::new(&bucket.config, key, &request.attributes, Some(&request.token))?;
+        let path = format!(
+            "/upload/storage/v1/b/{}/o{}",
+            crate::name::encode(&bucket.config.bucket),
+            query([
+                ("uploadType", Some("resumable")),
+                ("name", Some(key.as_str())),
+                ("ifGenerationMatch", if_generation_match(&request.condition)),
+                ("predefinedAcl", bucket.config.predefined_acl.as_deref()),
+                ("kmsKeyName", bucket.config.kms_key.as_deref()),
+                ("fields", Some(FIELDS)),
+            ])
+        );
+        Ok(Self { path, properties: properties.to_json() })
+    }
+
+    /// What tells whether two of them would make the same object.
+    fn digest(&self) -> String {
+        let digest = Algorithm::Blake3.digest(format!("{}\n{}", self.path, self.properties).as_bytes());
+        digest.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 pub(crate) async fn start(
     bucket: &Arc<Bucket>,
     key: &Key,
     request: &WriteRequest,
 ) -> Result<Box<dyn Upload>> {
-    crate::name::check(key)?;
-    let properties = Properties::new(&bucket.config, key, &request.attributes, Some(&request.token))?;
-    let path = format!(
-        "/upload/storage/v1/b/{}/o{}",
-        crate::name::encode(&bucket.config.bucket),
-        query([
-            ("uploadType", Some("resumable")),
-            ("name", Some(key.as_str())),
-            ("ifGenerationMatch", if_generation_match(&request.condition)),
-            ("predefinedAcl", bucket.config.predefined_acl.as_deref()),
-            ("kmsKeyName", bucket.config.kms_key.as_deref()),
-            ("fields", Some(FIELDS)),
-        ])
-    );
+    let beginning = Beginning::new(bucket, key, request)?;
+    let settings = beginning.digest();
     let post = bucket
         .service
-        .request(Method::POST, &path)
+        .request(Method::POST, &beginning.path)
         .headers(bucket.customer())
         .header(CONTENT_TYPE, "application/json; charset=UTF-8")
-        .body(properties.to_json());
+        .body(beginning.properties);
     let answer =
         bucket.service.call(post).await.map_err(|refused| refused.of_condition(&request.condition))?;
-    Ok(Box::new(Session {
-        bucket: bucket.clone(),
-        key: key.clone(),
-        request: request.clone(),
-        place: place(&answer)?,
-        progress: Mutex::default(),
-    }))
+    Ok(Box::new(Session::at(bucket, key, request, place(&answer)?, settings)))
+}
+
+/// Goes on with a session that the service still has. The parts that it has in whole stand; what it has beyond them is of the
+/// next one. That all of it is what it should be is proved by the service at the end, which refuses what has another checksum.
+pub(crate) async fn resume(
+    bucket: &Arc<Bucket>,
+    key: &Key,
+    request: &WriteRequest,
+    name: &str,
+    parts: &[TakenPart],
+) -> Result<Option<Resumed>> {
+    let Some((settings, place)) = name.split_once(' ').filter(|(_, place)| place.starts_with('/')) else {
+        return Ok(None);
+    };
+    let wanted = Beginning::new(bucket, key, request)?.digest();
+    let session = Session::at(bucket, key, request, Secret::new(place), wanted);
+    if session.settings != settings {
+        // It would become another object than the one that is asked for now.
+        session.give_up().await?;
+        return Ok(None);
+    }
+    let stored = match session.put("bytes */*", Payload::new(), None).await {
+        Ok(State::Waiting(stored)) => stored,
+        // Nothing can be added to it.
+        Ok(State::Done(_)) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let progress = Progress::of(parts, stored);
+    let standing = parts.iter().filter(|part| part.offset.saturating_add(part.length) <= progress.taken);
+    let parts = standing.map(|part| part.number).collect();
+    let upload = Box::new(Session { progress: Mutex::new(progress), ..session });
+    Ok(Some(Resumed { upload, parts }))
 }
 
 /// Where the session is, by path and query: the same service is asked, whatever name it gives itself.
@@ -145,6 +215,18 @@ fn place(answer: &Response) -> Result<Secret> {
 }
 
 impl Session {
+    fn at(bucket: &Arc<Bucket>, key: &Key, request: &WriteRequest, place: Secret, settings: String) -> Self {
+        Self {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            request: request.clone(),
+            place,
+            settings,
+            progress: Mutex::default(),
+            last: std::sync::Mutex::default(),
+        }
+    }
+
     async fn take(&self, part: Part) -> Result<()> {
         let mut progress = self.progress.lock().await;
         let end = part.offset + part.body.len();
@@ -169,9 +251,11 @@ impl Session {
                 return Err(standstill());
             }
         }
+        let crc = Crc::of(&part.body);
         progress.held = body;
         progress.taken = end;
-        progress.crc = progress.crc.then(Crc::of(&part.body));
+        progress.crc = progress.crc.then(crc);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((part.number, crc));
         Ok(())
     }
 
@@ -262,12 +346,14 @@ impl Upload for Session {
         Box::pin(self.publish(size))
     }
 
+    /// The service keeps a session for a week.
     fn keep(&self) -> Option<String> {
-        None
+        Some(format!("{} {}", self.settings, self.place.reveal()))
     }
 
-    fn receipt(&self, _: u64) -> String {
-        String::new()
+    fn receipt(&self, number: u64) -> String {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|(last, _)| *last == number).map_or_else(String::new, |(_, crc)| crc.to_base64())
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
@@ -284,7 +370,8 @@ impl fmt::Debug for Session {
 #[cfg(test)]
 mod tests {
     use super::Progress;
-    use storage_core::{Part, Payload};
+    use crate::checksum::Crc;
+    use storage_core::{Part, Payload, TakenPart};
 
     fn part(offset: u64, body: &'static str) -> Part {
         Part::new(0, offset, Payload::from(body))
@@ -310,5 +397,24 @@ mod tests {
         assert_eq!(with(&progress, 3, "def"), rest(""));
         assert_eq!(with(&progress, 7, "x"), None);
         assert!(progress.advance(5, 6).is_err() && progress.advance(7, 6).is_err());
+    }
+    #[test]
+    fn a_session_goes_on_behind_the_parts_it_has_in_whole() {
+        let body = Payload::from("0123456789");
+        let taken = |number: u64, receipt: &str| {
+            TakenPart::new(&Part::new(number, number * 10, body.clone()), receipt)
+        };
+        let crc = Crc::of(&body);
+        let receipt = crc.to_base64();
+        let parts = [taken(1, &receipt), taken(0, &receipt), taken(2, &receipt)];
+        for (stored, expected) in [(0, 0), (9, 0), (10, 10), (29, 20), (30, 30), (31, 30)] {
+            let progress = Progress::of(&parts, stored);
+            assert_eq!((progress.taken, progress.stored), (expected, stored));
+            let whole = (0..expected / 10).fold(Crc::default(), |whole, _| whole.then(crc));
+            assert_eq!(progress.crc, whole);
+        }
+        // What is not known, or not known well, is sent again with all that follows.
+        assert_eq!(Progress::of(&[taken(0, &receipt), taken(2, &receipt)], 30).taken, 10);
+        assert_eq!(Progress::of(&[taken(0, ""), taken(1, &receipt)], 30).taken, 0);
     }
 }

@@ -171,7 +171,7 @@ pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
     }
     for source in &all {
         let moved = match target.once(source, &mut taken) {
-            Ok(()) => mv_one(source, &target, args.no_clobber, &meter, output).await,
+            Ok(()) => mv_one(source, &target, &args, &meter, output).await,
             Err(error) => Err(error),
         };
         match moved {
@@ -189,11 +189,11 @@ pub(crate) async fn mv(args: Mv, output: &mut Output) -> Result<(), Failure> {
 async fn mv_one(
     source: &Place,
     target: &Targets,
-    no_clobber: bool,
+    args: &Mv,
     meter: &Meter,
     output: &mut Output,
 ) -> Result<()> {
-    let destination = target.for_source(source)?;
+    let (destination, no_clobber) = (target.for_source(source)?, args.no_clobber);
     if is_same(source, &destination) {
         let message = "source and destination are the same";
         return Err(Error::new(ErrorKind::InvalidInput, message).with_name(source.shown()));
@@ -210,7 +210,8 @@ async fn mv_one(
             if no_clobber && to.exists(&name).await? {
                 return Err(Error::new(ErrorKind::AlreadyExists, "").with_name(destination.shown()));
             }
-            rename_or_move((source, &from, &key), (&destination, &to, &name), no_clobber).await
+            let options = moving(args, source, &destination);
+            rename_or_move((source, &from, &key), (&destination, &to, &name), no_clobber, &options).await
         }
         Found::Directory(from) => {
             if source.overlaps(&destination) {
@@ -220,7 +221,8 @@ async fn mv_one(
             refuse_replacing(&destination, no_clobber)?;
             let (to, _) = destination.open_or_make(source, How { create: true, ..How::default() }).await?;
             // There is no --links to speak of.
-            let summary = copy_tree(&from, &to, Links::Skip, moving(), meter, output).await?;
+            let summary =
+                copy_tree(&from, &to, Links::Skip, moving(args, source, &destination), meter, output).await?;
             if summary.failed > 0 {
                 let message = "not everything could be copied, so nothing of the source was removed";
                 return Err(Error::new(ErrorKind::Other, message).with_name(source.shown()));
@@ -287,15 +289,16 @@ fn refuse_replacing(destination: &Place, no_clobber: bool) -> Result<()> {
 
 /// Inside one store a rename, which moves no bytes.
 async fn rename_or_move(
-    (source, from, key): (&Place, &Store, &Key),
-    (destination, to, name): (&Place, &Store, &Key),
+    from: (&Place, &Store, &Key),
+    to: (&Place, &Store, &Key),
     no_clobber: bool,
+    options: &SyncOptions,
 ) -> Result<()> {
-    let (Place::Url(a), Place::Url(b)) = (source, destination) else {
-        return move_object(from, key, to, name).await;
+    let (Place::Url(a), Place::Url(b)) = (from.0, to.0) else {
+        return move_object((from.1, from.2), (to.1, to.2), options).await;
     };
     if !a.shares_store(b) {
-        return move_object(from, key, to, name).await;
+        return move_object((from.1, from.2), (to.1, to.2), options).await;
     }
     let whole = a.at("").open().await?;
     let mut options = RenameOptions::new();
@@ -305,16 +308,21 @@ async fn rename_or_move(
     whole.rename(&Key::new(a.location().path())?, &Key::new(b.location().path())?, options).await
 }
 
-/// What moves keeps its owner where that is possible, as a rename would.
-fn moving() -> SyncOptions {
-    SyncOptions::new().owner(rustix::process::geteuid().is_root())
+/// What moves keeps its owner where that is possible, as a rename would. A move that was cut off goes on.
+fn moving(args: &Mv, from: &Place, to: &Place) -> SyncOptions {
+    let options = SyncOptions::new().owner(rustix::process::geteuid().is_root());
+    if args.no_resume { options } else { going_on(options, from, to) }
 }
 
 /// Copies, verifies, and only then deletes what was copied.
-async fn move_object(from: &Store, key: &Key, to: &Store, name: &Key) -> Result<()> {
+async fn move_object(
+    (from, key): (&Store, &Key),
+    (to, name): (&Store, &Key),
+    options: &SyncOptions,
+) -> Result<()> {
     let seen = from.stat(key, StatOptions::new()).await?;
     let copy = CopyTarget::new(key.clone(), name.clone()).size_hint(seen.size);
-    copy_object(from, to, copy, &moving()).await?;
+    copy_object(from, to, copy, options).await?;
     if from.stat(key, StatOptions::new()).await?.etag != seen.etag {
         let message = "the source changed after it was copied; both are kept";
         return Err(Error::new(ErrorKind::PreconditionFailed, message).with_key(key));
@@ -392,11 +400,13 @@ pub(crate) fn options(writing: &Writing) -> SyncOptions {
 
 /// The same, going on with what a run between the same places left unfinished.
 pub(crate) fn resuming(options: SyncOptions, writing: &Writing, from: &Place, to: &Place) -> SyncOptions {
+    if writing.no_resume { options } else { going_on(options, from, to) }
+}
+
+fn going_on(options: SyncOptions, from: &Place, to: &Place) -> SyncOptions {
     match Session::journal() {
-        Some(journal) if !writing.no_resume => {
-            options.resume(journal, format!("{}\n{}", from.identity(), to.identity()))
-        }
-        _ => options,
+        Some(journal) => options.resume(journal, format!("{}\n{}", from.identity(), to.identity())),
+        None => options,
     }
 }
 

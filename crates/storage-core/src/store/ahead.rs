@@ -64,7 +64,7 @@ impl Ahead {
     pub(super) async fn next(
         (mut ahead, mut proof): (Self, Proof),
     ) -> Result<Option<(Bytes, (Self, Proof))>> {
-        match ahead.chunk().await.map_err(|error| ahead.body.explain(error))? {
+        match ahead.chunk().await? {
             Some(chunk) => {
                 proof.see(&chunk);
                 Ok(Some((chunk, (ahead, proof))))
@@ -73,7 +73,13 @@ impl Ahead {
         }
     }
 
-    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    /// The next bytes.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let chunk = self.next_chunk().await;
+        chunk.map_err(|error| self.body.explain(error))
+    }
+
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
         if self.body.position() >= self.eager_from {
             self.top_up(1);
         }

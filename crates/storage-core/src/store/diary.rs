@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::sink::Sink;
+use crate::checksum::Checksum;
 use crate::error::Result;
 use crate::key::Key;
 use crate::meta::Metadata;
@@ -28,13 +29,18 @@ struct Open {
 }
 
 impl Diary {
+    /// Whether an object of so many bytes is written down at all.
+    pub(super) const fn is_worth_it(size: u64) -> bool {
+        size >= WORTH_IT
+    }
+
     /// The diary of the copy of this version of `from` to `to`. Where none can be kept the transfer goes without.
     pub(super) async fn open(options: &TransferOptions, from: &Key, to: &Key, source: &Metadata) -> Self {
         let size = source.size;
         let (Some((journal, places)), Some(source)) = (&options.resume, Record::source_of(source)) else {
             return Self::default();
         };
-        if size < WORTH_IT {
+        if !Self::is_worth_it(size) {
             return Self::default();
         }
         let name = format!("{places}\n{from}\n{to}");
@@ -61,10 +67,14 @@ impl Diary {
         if let Some(open) = &mut self.open
             && let Some(found) = open.found.take()
         {
-            let resumed = open.go_on(destination, (name, key), request, &found).await?;
-            if let Some((sink, taken)) = resumed {
-                (request.token, *part) = (found.token, found.part);
-                return Ok((sink, taken));
+            match open.go_on(destination, (name, key), request, &found).await {
+                Ok(Some((sink, taken))) => {
+                    (request.token, *part) = (found.token, found.part);
+                    return Ok((sink, taken));
+                }
+                Err(error) if error.is_retryable() => return Err(error),
+                // What cannot be taken up, or not by us, is begun anew, and left to a clean-up.
+                Ok(None) | Err(_) => {}
             }
         }
         let begun = Sink::begin(destination, name, key, request).await;
@@ -128,6 +138,10 @@ impl Open {
         if !same {
             record.taken.clear();
         }
+        // A part of which less is known than the whole is held against cannot be held against anything.
+        let knows =
+            |part: &TakenPart, expected: &Checksum| part.checksums().get(expected.algorithm()).is_some();
+        record.taken.retain(|part| request.expected.iter().all(|expected| knows(part, expected)));
         let resumed = Sink::resume(destination, name, key, &request, &record).await?;
         let Some((mut sink, standing)) = resumed else { return Ok(None) };
         if !same {

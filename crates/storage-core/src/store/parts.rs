@@ -51,6 +51,11 @@ pub(super) struct Leave {
 }
 
 impl Leave {
+    /// Whether the budget had room for it: else it travels without, as the only one.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// The part arrived.
     pub(super) fn finished(self, bytes: u64) {
         self.slot.finished(bytes);

@@ -5,10 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::stream::try_unfold;
 use tokio::task::JoinSet;
 
 use super::Store;
+use super::ahead::Ahead;
 use super::diary::Diary;
 use super::parts::{Leave, Pace, PartPlan};
 use super::reader::Body;
@@ -246,23 +249,23 @@ impl Store {
         let (from, to) = (&copy.from, &copy.to);
         let mut read = ReadOptions::new();
         (read.concurrency, read.size_hint) = (options.concurrency, copy.size);
-        let limits = &destination.declared().limits;
-        let one_by_one = !limits.parallel_parts || options.concurrency == Some(1);
-        if one_by_one || self.declared().limits.range_preferred == 0 {
+        let side_by_side = destination.declared().limits.parallel_parts && options.concurrency != Some(1);
+        if self.declared().limits.range_preferred == 0 || !(side_by_side || options.resume.is_some()) {
             return Box::pin(self.stream(from, read, destination, to, options)).await;
         }
         let explain = |error| self.explain(error, Operation::Read, from.as_str());
         let full = self.full(from).map_err(explain)?;
         let (body, range) = self.open_first(from, &full, &read).await.map_err(explain)?;
         let write = destination.kept(body.metadata(), options);
-        if body.end == range.end {
+        if body.end == range.end && (side_by_side || !Diary::is_worth_it(range.end)) {
             return destination.write_body(to, body, write).await;
         }
         // What only large objects need is boxed: the copies of small ones are moved about.
         Box::pin(self.move_ranges((&full, to), body, range.end, write, destination, options)).await
     }
 
-    /// Moves `size` bytes, of which `body` is the first range, as parts side by side.
+    /// Moves `size` bytes, of which `body` is the first range, as parts: side by side, or one after another where the
+    /// destination takes them so or that is asked for.
     pub(super) async fn move_ranges(
         &self,
         (full, to): (&Key, &Key),
@@ -393,7 +396,11 @@ struct Ranges {
     part: u64,
     /// The length at which a range travels best.
     preferred: u64,
+    /// How many of those may be read at a time.
+    reading_at_a_time: Option<usize>,
     size: u64,
+    /// One part goes at a time, in its place.
+    in_order: bool,
     /// What is computed of the bytes on their way.
     hash: Vec<Algorithm>,
     expected: Vec<Checksum>,
@@ -432,6 +439,7 @@ impl Ranges {
     ) -> Result<Self> {
         let size = body.metadata().size;
         let part = PartPlan::of(destination, options.part_size, Some(size)).cut(size)?;
+        let in_order = !destination.declared().limits.parallel_parts || options.concurrency == Some(1);
         let preferred = body.store().declared().limits.range_preferred;
         let proof = destination.wants_proof(request).then(|| destination.proof());
         let kept = options.resume.as_ref().map(|_| VERIFY);
@@ -443,10 +451,12 @@ impl Ranges {
         Ok(Self {
             part,
             preferred,
+            reading_at_a_time: options.concurrency,
             size,
             hash,
             expected: request.expected.clone(),
-            pace: Pace::new(destination, options.concurrency),
+            in_order,
+            pace: Pace::new(destination, if in_order { Some(1) } else { options.concurrency }),
             reading: Pace::new(body.store(), options.concurrency),
             tasks: JoinSet::new(),
         })
@@ -472,14 +482,21 @@ impl Ranges {
             };
             next = range.end;
             let begun = first.take().filter(|_| range.start == 0);
-            let body = begun.unwrap_or_else(|| template.another(range.clone()));
+            let body = begun.unwrap_or_else(|| template.another(self.first_of(&range)));
+            let source = if self.in_order {
+                Supply::Ahead(Box::new(Ahead::new(body, range.end, self.reading_at_a_time)))
+            } else {
+                Supply::Body(Box::new(body))
+            };
             let carrier = Carrier {
                 part: self.part,
+                // Nobody else fills the wait.
+                ahead: self.in_order && leave[0].is_held(),
                 sink: sink.sender(),
                 hash: self.hash.clone(),
                 entry: diary.entry(),
             };
-            self.tasks.spawn(carrier.carry(range, body, leave));
+            self.tasks.spawn(carrier.carry(range, source, leave));
         }
         sink.ends();
         while !self.tasks.is_empty() {
@@ -496,16 +513,27 @@ impl Ranges {
             number += 1;
         }
         let start = number.checked_mul(self.part).filter(|start| *start < self.size)?;
-        let most = self.preferred.div_ceil(self.part).max(1);
+        // In order, all that is missing is one range.
+        let preferred = if self.in_order { self.size } else { self.preferred };
+        let most = preferred.div_ceil(self.part).max(1);
         let parts = (0..most).take_while(|more| !standing.contains(&(number + more))).count() as u64;
         Some(start..self.size.min(start.saturating_add(parts.saturating_mul(self.part))))
+    }
+
+    /// What is asked for first of a range.
+    fn first_of(&self, range: &Range<u64>) -> Range<u64> {
+        let one_by_one = !self.in_order || self.reading_at_a_time == Some(1);
+        let length = if one_by_one { u64::MAX } else { self.preferred };
+        range.start..range.end.min(range.start.saturating_add(length))
     }
 
     /// Leave from both ends.
     fn leave(&self) -> Option<[Leave; 2]> {
         let in_flight = self.tasks.len();
-        // A task holds one part at a time. Both are asked: a window that is not asked does not know that it is full.
-        let (writing, reading) = (self.pace.next(in_flight, self.part), self.reading.next(in_flight, 0));
+        // A task holds one part at a time, and one that reads ahead two.
+        let held = if self.in_order { self.part.saturating_mul(2) } else { self.part };
+        // Both are asked: a window that is not asked does not know that it is full.
+        let (writing, reading) = (self.pace.next(in_flight, held), self.reading.next(in_flight, 0));
         Some([writing?, reading?])
     }
 
@@ -560,34 +588,39 @@ impl Ranges {
 
 impl From<TakenPart> for Piece {
     fn from(part: TakenPart) -> Self {
-        Self { offset: part.offset, length: part.length, checksums: [part.checksum].into_iter().collect() }
+        Self { offset: part.offset, length: part.length, checksums: part.checksums() }
     }
 }
 
 /// Reads ranges and sends them on, part by part.
 struct Carrier {
     part: u64,
+    /// The next part is read while one is sent.
+    ahead: bool,
     sink: Sender,
     hash: Vec<Algorithm>,
     entry: Option<Entry>,
 }
 
 impl Carrier {
-    /// `body` begins where the range does, and may end before it.
-    async fn carry(self, range: Range<u64>, mut body: Body, leave: [Leave; 2]) -> Result<Vec<Piece>> {
+    /// `from` begins where the range does, and may end before it.
+    async fn carry(self, range: Range<u64>, from: Supply, leave: [Leave; 2]) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();
-        let mut pending = Payload::new();
+        let mut source = Source { from, pending: Payload::new(), at: range.start, end: range.end };
         let mut offset = range.start;
-        while offset < range.end {
-            let wanted = self.part.min(range.end - offset);
-            while pending.len() < wanted {
-                match body.chunk().await.map_err(|error| body.explain(error))? {
-                    Some(chunk) => pending.push(chunk),
-                    None => body = body.another(body.end..range.end),
-                }
-            }
-            pieces.push(self.send(offset, pending.split_to(wanted)).await?);
-            offset += wanted;
+        let mut payload = source.next(self.part).await?;
+        while !payload.is_empty() {
+            let length = payload.len();
+            let sent = self.send(offset, payload);
+            payload = if self.ahead {
+                let (sent, next) = join(sent, source.next(self.part)).await;
+                pieces.push(sent?);
+                next?
+            } else {
+                pieces.push(sent.await?);
+                source.next(self.part).await?
+            };
+            offset += length;
         }
         let count = range.end - range.start;
         leave.into_iter().for_each(|leave| leave.finished(count));
@@ -602,11 +635,58 @@ impl Carrier {
         self.sink.part(part).await.map_err(|error| self.sink.explain(error))?;
         if let (Some(entry), Some(checksum)) = (&self.entry, checksums.get(VERIFY)) {
             let receipt = self.sink.receipt(number);
-            let part = TakenPart { number, offset, length, checksum, receipt };
+            let crc32c = checksums.get(Algorithm::Crc32c);
+            let part = TakenPart { number, offset, length, checksum, crc32c, receipt };
             let entry = entry.clone();
             // A part that is not written down is sent again after a cut, which is no reason to fail.
             let _ = tokio::task::spawn_blocking(move || entry.add(&part)).await;
         }
         Ok(Piece { offset, length, checksums })
+    }
+}
+
+/// Where the bytes of a range come from.
+enum Supply {
+    /// One request, and more behind it where it ends before the range.
+    Body(Box<Body>),
+    /// Requests side by side.
+    Ahead(Box<Ahead>),
+}
+
+impl Supply {
+    /// The next bytes of a range that goes on to `end`.
+    async fn chunk(&mut self, end: u64) -> Result<Bytes> {
+        loop {
+            match self {
+                Self::Body(body) => match body.chunk().await.map_err(|error| body.explain(error))? {
+                    Some(chunk) => return Ok(chunk),
+                    None => **body = body.another(body.end..end),
+                },
+                Self::Ahead(ahead) => {
+                    let ended = || Error::new(ErrorKind::Other, "the source ended early");
+                    return ahead.chunk().await?.ok_or_else(ended);
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of a range, a part at a time.
+struct Source {
+    from: Supply,
+    pending: Payload,
+    at: u64,
+    end: u64,
+}
+
+impl Source {
+    /// The next `part` bytes, or what is left of the range.
+    async fn next(&mut self, part: u64) -> Result<Payload> {
+        let wanted = part.min(self.end - self.at);
+        while self.pending.len() < wanted {
+            self.pending.push(self.from.chunk(self.end).await?);
+        }
+        self.at += wanted;
+        Ok(self.pending.split_to(wanted))
     }
 }

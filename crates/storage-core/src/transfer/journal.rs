@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::Part;
-use crate::checksum::{Algorithm, Checksum};
+use crate::checksum::{Algorithm, Checksum, Checksums};
 use crate::meta::Metadata;
 
-const FORMAT: &str = "haul-transfer-1";
+const FORMAT: &str = "haul-transfer-2";
 /// How long somebody else's lock is waited for.
 const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
@@ -40,6 +40,8 @@ pub struct TakenPart {
     pub length: u64,
     /// The CRC-64/NVME of its bytes.
     pub checksum: Checksum,
+    /// The CRC-32C of its bytes, where that was taken as well.
+    pub crc32c: Option<Checksum>,
     /// What the backend said of it; see [`Upload::receipt`](crate::Upload::receipt).
     pub receipt: String,
 }
@@ -53,8 +55,14 @@ impl TakenPart {
             offset: part.offset,
             length: part.body.len(),
             checksum: checksum.unwrap_or_else(|| part.body.checksum(Algorithm::Crc64Nvme)),
+            crc32c: part.checksums.get(Algorithm::Crc32c),
             receipt: receipt.into(),
         }
+    }
+
+    /// The checksums of its bytes.
+    pub(crate) fn checksums(&self) -> Checksums {
+        [Some(self.checksum), self.crc32c].into_iter().flatten().collect()
     }
 }
 
@@ -170,18 +178,27 @@ impl Record {
 }
 
 fn line(part: &TakenPart) -> String {
-    let checksum: String = part.checksum.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}\t{}\t{checksum}\t{}\n", part.number, part.length, escaped(&part.receipt))
+    let hex = |checksum: Checksum| checksum.as_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let checksums = [Some(part.checksum), part.crc32c].map(|known| known.map_or_else(String::new, hex));
+    let (number, length, receipt) = (part.number, part.length, escaped(&part.receipt));
+    format!("{number}\t{length}\t{}\t{receipt}\n", checksums.join("\t"))
 }
 
 fn taken(line: &str, part: u64) -> Option<TakenPart> {
     let fields: Vec<&str> = line.strip_suffix('\n')?.split('\t').collect();
-    let [number, length, checksum, receipt] = fields[..] else { return None };
+    let [number, length, crc64, crc32c, receipt] = fields[..] else { return None };
     let (number, length): (u64, u64) = (number.parse().ok()?, length.parse().ok()?);
-    let checksum = u64::from_str_radix(checksum, 16).ok().filter(|_| checksum.len() == 16)?;
+    let checksum = u64::from_str_radix(crc64, 16).ok().filter(|_| crc64.len() == 16)?;
     let checksum = Checksum::new(Algorithm::Crc64Nvme, &checksum.to_be_bytes()).ok()?;
+    let crc32c = match crc32c {
+        "" => None,
+        text => {
+            let value = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8)?;
+            Some(Checksum::new(Algorithm::Crc32c, &value.to_be_bytes()).ok()?)
+        }
+    };
     let offset = number.checked_mul(part)?;
-    Some(TakenPart { number, offset, length, checksum, receipt: unescaped(receipt)? })
+    Some(TakenPart { number, offset, length, checksum, crc32c, receipt: unescaped(receipt)? })
 }
 
 /// Text without tabs and line feeds.
@@ -226,6 +243,7 @@ mod tests {
             offset: number * 10,
             length: 10,
             checksum: Algorithm::Crc64Nvme.digest(&[number as u8]),
+            crc32c: (number % 2 == 1).then(|| Algorithm::Crc32c.digest(&[number as u8])),
             receipt: format!("\"tag\t{number}\\\"\n"),
         }
     }
@@ -268,6 +286,6 @@ mod tests {
             }
         }
         assert_eq!(Record::parse("something else\n"), None);
-        assert_eq!(Record::parse(&text.replace("transfer-1", "transfer-2")), None);
+        assert_eq!(Record::parse(&text.replace("transfer-2", "transfer-1")), None);
     }
 }

@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use storage_conformance::fault::Call;
 use storage_conformance::proxy::{Answer, Close, Fault, Plan, Rule};
 use storage_core::{
-    Algorithm, Backend, ErrorKind, ListOptions, Part, Payload, Prefix, ReadOptions, Store, Upload,
+    Algorithm, Backend, ErrorKind, ListOptions, Part, Payload, Prefix, ReadOptions, Store, TakenPart, Upload,
     WriteOptions, WriteRequest,
 };
 use storage_gcs::{Config, Gcs, Uploads};
@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on("compose/parts-that-do-not-add-up", gap),
         on("compose/clean-up", cleanup),
         on("compose/hidden-in-listings", hidden),
+        on("compose/another-process-goes-on", another_process),
     ]
 }
 
@@ -287,5 +288,58 @@ async fn hidden(endpoint: String) -> Outcome {
     for name in ["k", "a", ".haul-part-x", "b/.haul-part-0f-1"] {
         store.delete(key(name)).await?;
     }
+    Ok(())
+}
+
+/// With the parts that the service has and proves, and no other.
+async fn another_process(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let open = || Gcs::open(composing(config(place.bucket, &place.endpoint)));
+    let (store, name) = (place.store(composing).await?, key(&place.full("k")));
+    let mut request = WriteRequest::default();
+    request.token = format!("{:032x}", fastrand::u128(..));
+    let first = open().await?;
+    let upload = first.upload(&name, &request).await?;
+    for number in [0, 1, 3] {
+        upload.part(part(number)).await?;
+    }
+    let kept = upload.keep().expect("parts are objects");
+    let taken = |number| TakenPart::new(&part(number), upload.receipt(number));
+    let (zero, one, three) = (taken(0), taken(1), taken(3));
+    assert_eq!(upload.receipt(2), "", "it was not sent");
+    let backend = open().await?;
+    assert!(backend.resume(&name, &request, "another", std::slice::from_ref(&zero)).await?.is_none());
+    let mut other = request.clone();
+    other.token = format!("{:032x}", fastrand::u128(..));
+    assert!(backend.resume(&name, &other, &other.token, std::slice::from_ref(&zero)).await?.is_none());
+    let told = [zero.clone(), one.clone(), TakenPart::new(&part(2), one.receipt.clone()), three.clone()];
+    let resumed = backend.resume(&name, &request, &kept, &told).await?.expect("parts are there");
+    assert_eq!(resumed.parts, [0, 1, 3]);
+    let upload = resumed.upload;
+    upload.part(part(2)).await?;
+    assert_eq!(upload.finish(4000).await?.size, 4000);
+    let whole: Vec<u8> = (0..4).flat_map(|number| vec![number as u8; 1000]).collect();
+    assert!(store.read(&key("k"), ReadOptions::new()).await?.bytes == whole);
+    assert!(
+        backend.resume(&name, &request, &kept, std::slice::from_ref(&zero)).await?.is_none(),
+        "they are gone"
+    );
+    // What proves nothing goes at once, and one that is given up leaves nothing.
+    let mut other_bytes = one.clone();
+    other_bytes.receipt.clone_from(&zero.receipt);
+    let mut shorter = three;
+    shorter.length -= 1;
+    let left = format!(".haul-part-{}-", request.token);
+    let upload = first.upload(&name, &request).await?;
+    for number in [0, 1, 3] {
+        upload.part(part(number)).await?;
+    }
+    drop(upload);
+    let told = [zero, other_bytes, shorter];
+    let resumed = backend.resume(&name, &request, &kept, &told).await?.expect("a part is there");
+    assert_eq!(resumed.parts, [0]);
+    assert_eq!(place.names(&left).await?.len(), 1);
+    resumed.upload.abort().await?;
+    assert_eq!(place.names(&left).await?, [""; 0]);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod errors;
 mod foreign;
 mod requests;
 mod resumable;
+mod resumed;
 mod run;
 mod sessions;
 mod settings;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
             foreign::tests(),
             requests::tests(),
             resumable::tests(),
+            resumed::tests(),
             sessions::tests(),
             settings::tests(),
             signing::tests(),

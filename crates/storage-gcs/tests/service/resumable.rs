@@ -6,7 +6,8 @@ use libtest_mimic::{Failed, Trial};
 use storage_conformance::fault::Call;
 use storage_conformance::proxy::{Answer, Close, ConnectionFault, Fault, Plan, Proxy, Rule};
 use storage_core::{
-    Backend, ErrorKind, Part, Payload, Prefix, ReadOptions, Store, Upload, WriteOptions, WriteRequest,
+    Backend, Condition, ErrorKind, Part, Payload, Prefix, ReadOptions, Store, TakenPart, Upload,
+    WriteOptions, WriteRequest,
 };
 use storage_gcs::{Config, Gcs};
 
@@ -25,6 +26,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         on("resumable/parts-that-do-not-follow", gap),
         on("resumable/dropped-in-the-middle", dropped),
         on("resumable/sizes-around-the-quantum", sizes),
+        on("resumable/another-process-goes-on", another_process),
+        on("resumable/another-process-behind-a-lost-answer", another_process_in_doubt),
+        on("resumable/another-process-with-other-bytes", another_process_with_other_bytes),
     ]
 }
 
@@ -252,4 +256,98 @@ async fn sizes(endpoint: String) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// A session, what tells of it, and a backend of another process.
+async fn begun(place: &Place, parts: &[Part]) -> Result<(Gcs, WriteRequest, String, Vec<TakenPart>), Failed> {
+    let open = || Gcs::open(small(config(place.bucket, &place.endpoint)));
+    let mut request = WriteRequest::default();
+    request.token = format!("{:032x}", fastrand::u128(..));
+    let upload = open().await?.upload(&key(&place.full("k")), &request).await?;
+    let kept = upload.keep().expect("the service keeps sessions");
+    let mut taken = Vec::new();
+    for part in parts {
+        upload.part(part.clone()).await?;
+        taken.push(TakenPart::new(part, upload.receipt(part.number)));
+    }
+    Ok((open().await?, request, kept, taken))
+}
+
+fn mib(number: u64) -> Part {
+    let content = body(4 * MIB);
+    let at = number as usize * MIB;
+    Part::new(number, at as u64, Payload::from(content[at..at + MIB].to_vec()))
+}
+
+async fn another_process(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let name = key(&place.full("k"));
+    let (backend, request, kept, taken) = begun(&place, &[mib(0), mib(1)]).await?;
+    let resumed = backend.resume(&name, &request, &kept, &taken).await?.expect("the session is there");
+    assert_eq!(resumed.parts, [0, 1]);
+    resumed.upload.part(mib(2)).await?;
+    resumed.upload.part(mib(3)).await?;
+    let written = resumed.upload.finish(4 * MIB as u64).await?;
+    assert_eq!(written.size, 4 * MIB as u64);
+    is_there(&place, "k", &body(4 * MIB)).await?;
+    // What is finished, given up or not a session is nothing to go on with.
+    assert!(backend.resume(&name, &request, &kept, &taken).await?.is_none());
+    assert!(backend.resume(&name, &request, "nonsense", &taken).await?.is_none());
+    let (backend, request, kept, taken) = begun(&place, &[mib(0)]).await?;
+    let resumed = backend.resume(&name, &request, &kept, &taken).await?.expect("the session is there");
+    resumed.upload.abort().await?;
+    assert!(backend.resume(&name, &request, &kept, &taken).await?.is_none());
+    // Under another condition, or with other attributes, it would become another object: it is given up.
+    for change in [0, 1] {
+        let (backend, request, kept, taken) = begun(&place, &[mib(0)]).await?;
+        let mut other = request.clone();
+        match change {
+            0 => other.condition = Condition::IfAbsent,
+            _ => other.attributes.content_type = Some("text/csv".into()),
+        }
+        assert!(backend.resume(&name, &other, &kept, &taken).await?.is_none());
+        assert!(backend.resume(&name, &request, &kept, &taken).await?.is_none(), "it was given up");
+    }
+    Ok(())
+}
+
+/// The last process did not learn that its last part was taken: what the service has beyond is not sent again.
+async fn another_process_in_doubt(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let name = key(&place.full("k"));
+    let (backend, request, kept, mut taken) = begun(&place, &[mib(0), mib(1), mib(2)]).await?;
+    taken.pop();
+    let resumed = backend.resume(&name, &request, &kept, &taken).await?.expect("the session is there");
+    assert_eq!(resumed.parts, [0, 1]);
+    resumed.upload.part(mib(2)).await?;
+    resumed.upload.part(mib(3)).await?;
+    resumed.upload.finish(4 * MIB as u64).await?;
+    is_there(&place, "k", &body(4 * MIB)).await
+}
+
+/// What the last process sent is held against what this one tells, all of it.
+async fn another_process_with_other_bytes(endpoint: String) -> Outcome {
+    let place = Place::new(&endpoint).await;
+    let name = key(&place.full("k"));
+    let (backend, request, kept, mut taken) =
+        begun(&place, &[mib(0), mib(3), mib(2)].map(renumbered)).await?;
+    taken.truncate(1);
+    let resumed = backend.resume(&name, &request, &kept, &taken).await?.expect("the session is there");
+    assert_eq!(resumed.parts, [0]);
+    for number in 1..4 {
+        resumed.upload.part(mib(number)).await?;
+    }
+    let failed = resumed.upload.finish(4 * MIB as u64).await.expect_err("the second part is another one");
+    assert_eq!(failed.kind(), ErrorKind::InvalidData, "{failed}");
+    assert!(!place.store(|c| c).await?.exists(&key("k")).await?, "it was published");
+    Ok(())
+}
+
+/// The same bytes in the place of another part.
+fn renumbered(part: Part) -> Part {
+    match part.number {
+        0 => part,
+        3 => Part::new(1, MIB as u64, part.body),
+        _ => Part::new(2, 2 * MIB as u64, part.body),
+    }
 }
