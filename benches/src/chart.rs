@@ -17,7 +17,10 @@ const STYLE: &str = "text{fill:#808080} .title{font-weight:bold} .label{text-anc
 pub(crate) fn svg(tables: &[Table]) -> String {
     let (mut body, mut y) = (String::new(), 24.0);
     for table in tables {
-        let Some(unit) = best(table, Role::Peer).or_else(|| best(table, Role::Ours)) else { continue };
+        let Some(unit) = best(table, Role::Peer, |f| f.wall).or_else(|| best(table, Role::Ours, |f| f.wall))
+        else {
+            continue;
+        };
         body.push_str(&format!(
             "<text x=\"10\" y=\"{y:.0}\" class=\"title\">{}: wall time, best peer = 1</text>\n",
             escape(&table.title)

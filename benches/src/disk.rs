@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::tell;
 
-/// How much a round may find left by earlier ones.
+/// How much a round may find left by earlier ones, besides what the disk has room for anyway.
 const KEPT: u64 = 3 << 30;
 /// How long ext4 remembers freed inodes.
 const FORGET: Duration = Duration::from_secs(300);
@@ -21,6 +21,7 @@ pub(crate) struct Scratch {
     pub(crate) folder: PathBuf,
     files: u64,
     bytes: u64,
+    kept: u64,
 }
 
 impl Scratch {
@@ -33,7 +34,7 @@ impl Scratch {
             let gib = |bytes: u64| bytes.div_ceil(1 << 30);
             return Err(format!("{} GiB are free, and it takes {}", gib(free), gib(needed)));
         }
-        Ok(Self { folder, files: 0, bytes: 0 })
+        Ok(Self { folder, files: 0, bytes: 0, kept: KEPT + (free - needed) })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -53,7 +54,7 @@ impl Scratch {
 
     /// Between rounds: makes room if too much was left.
     pub(crate) fn tidy(&mut self) -> Result<(), String> {
-        if self.bytes < KEPT {
+        if self.bytes < self.kept {
             return Ok(());
         }
         clear(&self.left())?;

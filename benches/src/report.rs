@@ -41,39 +41,51 @@ impl Report {
 fn section(table: &Table) -> String {
     let unit = table.unit.name;
     let mut text = format!(
-        "\n## {}\n\n| tool | wall, {unit} | to the best peer | to the raw limit | CPU, {unit} | peak, MiB | requests |\n\
-         |---|--:|--:|--:|--:|--:|---|\n",
+        "\n## {}\n\n| tool | wall, {unit} | to the best peer | to the raw limit | CPU, {unit} | to the best peer | peak, MiB | requests |\n\
+         |---|--:|--:|--:|--:|--:|--:|---|\n",
         table.title
     );
-    let (best, raw) = (best(table, Role::Peer), best(table, Role::Raw));
+    let bests = Bests {
+        peer: best(table, Role::Peer, |figures| figures.wall),
+        raw: best(table, Role::Raw, |figures| figures.wall),
+        cpu: best(table, Role::Peer, |figures| figures.cpu),
+    };
     for row in &table.rows {
         let line = match &row.figures {
-            Ok(figures) => cells(figures, best, raw),
-            Err(why) => format!("failed: {} | | | | |", why.replace('|', "/")),
+            Ok(figures) => cells(figures, &bests),
+            Err(why) => format!("failed: {} | | | | | |", why.replace('|', "/")),
         };
         text.push_str(&format!("| {} | {line} |\n", row.name));
     }
     text
 }
 
-fn cells(figures: &Figures, best: Option<f64>, raw: Option<f64>) -> String {
-    let ratio = |to: Option<f64>| to.map_or("-".into(), |to| format!("{:.2}", figures.wall.median / to));
+/// What the others needed at least.
+struct Bests {
+    peer: Option<f64>,
+    raw: Option<f64>,
+    cpu: Option<f64>,
+}
+
+fn cells(figures: &Figures, bests: &Bests) -> String {
+    let ratio = |of: Spread, to: Option<f64>| to.map_or("-".into(), |to| format!("{:.2}", of.median / to));
     let requests = figures.requests.as_deref().unwrap_or("-");
     format!(
-        "{} | {} | {} | {} | {:.0} | {}",
+        "{} | {} | {} | {} | {} | {:.0} | {}",
         spread(figures.wall),
-        ratio(best),
-        ratio(raw),
+        ratio(figures.wall, bests.peer),
+        ratio(figures.wall, bests.raw),
         spread(figures.cpu),
+        ratio(figures.cpu, bests.cpu),
         figures.peak.median,
         if requests.is_empty() { "-" } else { requests }
     )
 }
 
-/// The best wall time of those with a role.
-pub(crate) fn best(table: &Table, role: Role) -> Option<f64> {
-    let times = table.rows.iter().filter(|row| row.role == role).filter_map(wall);
-    times.map(|wall| wall.median).min_by(f64::total_cmp)
+/// The least of a figure among those with a role.
+pub(crate) fn best(table: &Table, role: Role, figure: fn(&Figures) -> Spread) -> Option<f64> {
+    let rows = table.rows.iter().filter(|row| row.role == role);
+    rows.filter_map(|row| row.figures.as_ref().ok()).map(|f| figure(f).median).min_by(f64::total_cmp)
 }
 
 pub(crate) fn wall(row: &Row) -> Option<Spread> {

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use crate::machine::first_line;
-use crate::tools::Tool;
+use crate::tools::{Flags, Tool};
 
 /// What there is, or why not. Nothing is installed before it is asked for.
 pub(crate) struct Peers {
@@ -26,7 +26,7 @@ impl Peers {
     /// The words that call a tool.
     pub(crate) fn program(&self, tool: Tool) -> Result<Vec<String>, String> {
         Ok(match tool {
-            Tool::Haul | Tool::HaulLike | Tool::HaulChecksums => vec![self.haul.clone()],
+            Tool::Haul(_) => vec![self.haul.clone()],
             Tool::Library => vec![beside("haul-library")?],
             Tool::Memcpy => vec![beside("storage-benches")?],
             Tool::Rclone => vec![self.python("rclone")?],
@@ -52,13 +52,13 @@ impl Peers {
         let Ok(program) = self.program(tool) else { return "-".into() };
         let ask = |args: &[&str]| first_line(&program[0], args);
         match tool {
-            Tool::Memcpy | Tool::True | Tool::Library | Tool::HaulLike | Tool::HaulChecksums => String::new(),
+            Tool::Haul(Flags::Default) | Tool::Rsync | Tool::Cp | Tool::Curl => ask(&["--version"]),
+            Tool::Memcpy | Tool::True | Tool::Library | Tool::Haul(_) => String::new(),
             Tool::S5cmd => format!("s5cmd {}", ask(&["version"])),
             Tool::Rclone => ask(&["version"]),
             Tool::S3dlio | Tool::Obstore => format!("{} {}", tool.name(), python::version(tool.name())),
             Tool::ObjectStore | Tool::Opendal => format!("{} {}", tool.name(), rust::version(tool.name())),
             Tool::Aws => format!("{}, awscrt {}", ask(&["--version"]), python::version("awscrt")),
-            Tool::Haul | Tool::Rsync | Tool::Cp | Tool::Curl => ask(&["--version"]),
         }
     }
 

@@ -1,8 +1,8 @@
 //! `haul`, as a user would call it.
 
-use super::{Action, Task, Tool, cannot};
+use super::{Action, Flags, Task, cannot};
 
-pub(super) fn words(tool: Tool, task: &Task<'_>) -> Result<Vec<String>, String> {
+pub(super) fn words(flags: Flags, task: &Task<'_>) -> Result<Vec<String>, String> {
     let Task { bucket, from, to, set, .. } = *task;
     let remote = |key: &str| format!("s3://{bucket}/{key}");
     let object = |key: &str| format!("s3://{bucket}/{key}/object");
@@ -22,10 +22,11 @@ pub(super) fn words(tool: Tool, task: &Task<'_>) -> Result<Vec<String>, String> 
         Action::Reads => (&["cat"], vec![remote(from)]),
         Action::Ranges => return cannot("one range of one object a process"),
     };
-    let flags: &[&str] = match (tool, task.action) {
-        (_, Action::List | Action::Delete | Action::Reads | Action::Ranges) | (Tool::Haul, _) => &[],
-        (Tool::HaulChecksums, _) => &["-o", "checksums=crc64nvme"],
-        (_, Action::Up | Action::Copy) => &["--verify", "size"],
+    let flags: &[&str] = match (flags, task.action) {
+        (_, Action::List | Action::Delete | Action::Reads | Action::Ranges) | (Flags::Default, _) => &[],
+        (Flags::Unsigned, _) => &["-o", "sign_bodies=false"],
+        (Flags::Unsynced, _) => &["--no-fsync"],
+        (Flags::Unverified, _) | (_, Action::Up | Action::Copy) => &["--verify", "size"],
         _ => &["--no-fsync", "--verify", "size"],
     };
     Ok([super::words(command), super::words(&["-q"]), super::words(flags), places].concat())

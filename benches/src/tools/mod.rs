@@ -10,11 +10,7 @@ use crate::sets::Set;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tool {
-    Haul,
-    /// As fast as its options make it: what the others do not do either is switched off.
-    HaulLike,
-    /// The service keeps a checksum.
-    HaulChecksums,
+    Haul(Flags),
     /// The library behind the program, in one process.
     Library,
     Rclone,
@@ -32,6 +28,20 @@ pub(crate) enum Tool {
     True,
 }
 
+/// How the program is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flags {
+    Default,
+    /// What the others do not do either is switched off.
+    Lax,
+    /// The signature of a request leaves its body out, as over https.
+    Unsigned,
+    /// Verified, and not put on stable storage, as peers leave it.
+    Unsynced,
+    /// As by default but for verifying: what verification is measured by.
+    Unverified,
+}
+
 /// Whose a tool is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -44,8 +54,8 @@ pub(crate) enum Role {
 impl Tool {
     /// Whatever reaches S3.
     pub(crate) const S3: [Self; 10] = [
-        Self::Haul,
-        Self::HaulLike,
+        Self::Haul(Flags::Default),
+        Self::Haul(Flags::Lax),
         Self::Rclone,
         Self::S5cmd,
         Self::Aws,
@@ -58,17 +68,19 @@ impl Tool {
 
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Haul | Self::HaulLike | Self::HaulChecksums | Self::Library => Role::Ours,
-            Self::Curl | Self::Memcpy | Self::True => Role::Raw,
+            Self::Haul(Flags::Unverified) | Self::Curl | Self::Memcpy | Self::True => Role::Raw,
+            Self::Haul(_) | Self::Library => Role::Ours,
             _ => Role::Peer,
         }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Haul => "haul",
-            Self::HaulLike => "haul, lax",
-            Self::HaulChecksums => "haul, crc64nvme",
+            Self::Haul(Flags::Default) => "haul",
+            Self::Haul(Flags::Lax) => "haul, lax",
+            Self::Haul(Flags::Unsigned) => "haul, unsigned bodies",
+            Self::Haul(Flags::Unsynced) => "haul, no fsync",
+            Self::Haul(Flags::Unverified) => "raw: haul, unverified",
             Self::Library => "storage-s3",
             Self::Rclone => "rclone",
             Self::S5cmd => "s5cmd",
@@ -88,7 +100,7 @@ impl Tool {
     /// The words after the program that make it do a task, or why it cannot.
     pub(crate) fn words(self, task: &Task<'_>) -> Result<Vec<String>, String> {
         match self {
-            Self::Haul | Self::HaulLike | Self::HaulChecksums => haul::words(self, task),
+            Self::Haul(flags) => haul::words(flags, task),
             Self::Rclone => others::rclone(task),
             Self::S5cmd => others::s5cmd(task),
             Self::Aws => others::aws(task),

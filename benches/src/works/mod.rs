@@ -18,7 +18,7 @@ use crate::peers::Peers;
 use crate::race::Table;
 use crate::report::Report;
 use crate::s3::Service;
-use crate::tools::{Action, Tool};
+use crate::tools::{Action, Flags, Tool};
 use crate::{chart, machine, tell};
 
 /// Room that all works need, full and quick.
@@ -32,32 +32,43 @@ struct Work {
     run: fn(&Bench, &[Tool]) -> Result<Vec<Table>, String>,
 }
 
-const LAX: &str = "`haul` as it is puts every local file on stable storage before it takes its name, hashes what it reads and verifies the \
-                   copy; the others do neither. `haul, lax` leaves that out (the flags stand in the command), to compare like with like.";
+const LAX: &str = "`haul` as it is puts every local file on stable storage before it takes its name, and verifies the copy; the others do \
+                   neither. `haul, lax` leaves both out (the flags stand in the command), to compare like with like.";
+
+const VERIFIED: &str =
+    "The same program with and without `--verify size`; the column *to the raw limit* is the price.";
 
 const S3: &str = "The service is SeaweedFS on the same machine, so that client and server share its cores: CPU says more about the client \
                   than wall time does.";
 
-const WORKS: [Work; 12] = [
+const WORKS: [Work; 15] = [
     Work {
         name: "startup",
         title: "Starting up",
         note: "Processes one after the other, the mean of one.",
-        tools: &[Tool::Haul, Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::True],
+        tools: &[Tool::Haul(Flags::Default), Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::True],
         run: startup::run,
     },
     Work {
         name: "local-sync",
         title: "Syncing a tree on a local disk",
         note: "The tree is the toolchain's own documentation, page cache warm.",
-        tools: &[Tool::Haul, Tool::HaulLike, Tool::Rclone, Tool::Rsync, Tool::Cp],
+        tools: &[Tool::Haul(Flags::Default), Tool::Haul(Flags::Lax), Tool::Rclone, Tool::Rsync, Tool::Cp],
         run: local::sync,
     },
     Work {
         name: "local-copy",
         title: "Copying on a local disk",
         note: "Page cache warm.",
-        tools: &[Tool::Haul, Tool::HaulLike, Tool::Rclone, Tool::Rsync, Tool::Cp, Tool::Memcpy],
+        tools: &[
+            Tool::Haul(Flags::Default),
+            Tool::Haul(Flags::Unsynced),
+            Tool::Haul(Flags::Lax),
+            Tool::Rclone,
+            Tool::Rsync,
+            Tool::Cp,
+            Tool::Memcpy,
+        ],
         run: local::copy,
     },
     Work {
@@ -70,11 +81,11 @@ const WORKS: [Work; 12] = [
     Work {
         name: "s3-up",
         title: "From a local disk to S3",
-        note: "`haul, crc64nvme` lets the service keep a checksum besides.",
+        note: "`haul, unsigned bodies` leaves the SHA-256 of bodies out of its signatures, as it does by itself over https.",
         tools: &[
-            Tool::Haul,
-            Tool::HaulChecksums,
-            Tool::HaulLike,
+            Tool::Haul(Flags::Default),
+            Tool::Haul(Flags::Unsigned),
+            Tool::Haul(Flags::Lax),
             Tool::Rclone,
             Tool::S5cmd,
             Tool::Aws,
@@ -101,11 +112,32 @@ const WORKS: [Work; 12] = [
         run: |bench, tools| transfer::run(bench, tools, Action::Copy),
     },
     Work {
+        name: "verify-local",
+        title: "What verification costs on a local disk",
+        note: VERIFIED,
+        tools: &[Tool::Haul(Flags::Default), Tool::Haul(Flags::Unverified)],
+        run: local::copy,
+    },
+    Work {
+        name: "verify-s3-up",
+        title: "What verification costs on the way to S3",
+        note: VERIFIED,
+        tools: &[Tool::Haul(Flags::Default), Tool::Haul(Flags::Unverified)],
+        run: |bench, tools| transfer::run(bench, tools, Action::Up),
+    },
+    Work {
+        name: "verify-s3-down",
+        title: "What verification costs on the way from S3",
+        note: VERIFIED,
+        tools: &[Tool::Haul(Flags::Default), Tool::Haul(Flags::Unverified)],
+        run: |bench, tools| transfer::run(bench, tools, Action::Down),
+    },
+    Work {
         name: "s3-list",
         title: "Listing a bucket",
         note: "The raw limit asks for pages whose beginnings it knows.",
         tools: &[
-            Tool::Haul,
+            Tool::Haul(Flags::Default),
             Tool::Rclone,
             Tool::S5cmd,
             Tool::Aws,
@@ -122,7 +154,7 @@ const WORKS: [Work; 12] = [
         title: "Deleting many objects",
         note: "Objects of 64 bytes; each run finds its own.",
         tools: &[
-            Tool::Haul,
+            Tool::Haul(Flags::Default),
             Tool::Rclone,
             Tool::S5cmd,
             Tool::Aws,
@@ -145,7 +177,7 @@ const WORKS: [Work; 12] = [
         name: "s3-first-byte-process",
         title: "Reading one object of 1 KiB, a process each",
         note: "The start of the program is part of it.",
-        tools: &[Tool::Haul, Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::Curl],
+        tools: &[Tool::Haul(Flags::Default), Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::Curl],
         run: requests::first_byte_process,
     },
     Work {
@@ -184,8 +216,8 @@ fn one(work: &Work, bench: &Bench, results: &Path) -> Result<(), String> {
     bench.work.set(work.name);
     let tables = (work.run)(bench, work.tools)?;
     let mut notes = vec![work.note];
-    notes.extend(work.tools.contains(&Tool::HaulLike).then_some(LAX));
-    notes.extend(work.name.starts_with("s3").then_some(S3));
+    notes.extend(work.tools.contains(&Tool::Haul(Flags::Lax)).then_some(LAX));
+    notes.extend(work.name.contains("s3").then_some(S3));
     let mut versions: Vec<String> = work.tools.iter().map(|tool| bench.peers.version(*tool)).collect();
     versions.retain(|version| !version.is_empty());
     let report = Report {

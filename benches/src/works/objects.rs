@@ -6,7 +6,7 @@ use crate::bench::{Bench, How, Sample};
 use crate::race::{Table, Unit, race};
 use crate::s3::environment;
 use crate::sets::Set;
-use crate::tools::{Action, Task, Tool};
+use crate::tools::{Action, Flags, Task, Tool};
 
 const BUCKET: &str = "haul-bench-many";
 
@@ -83,8 +83,10 @@ fn printed(bench: &Bench, keys: u64) -> Result<(), String> {
 }
 
 fn gone(bench: &Bench, set: Set, prefix: &str) -> Result<(), String> {
-    run(bench, Tool::Haul, 1, Action::List, set, prefix).map_or(Ok(()), |_| match printed(bench, 1) {
-        Ok(()) => Err("said that it is done, and left objects".into()),
-        Err(_) => Ok(()),
+    run(bench, Tool::Haul(Flags::Default), 1, Action::List, set, prefix).map_or(Ok(()), |_| {
+        match printed(bench, 1) {
+            Ok(()) => Err("said that it is done, and left objects".into()),
+            Err(_) => Ok(()),
+        }
     })
 }

@@ -3,7 +3,7 @@
 use crate::bench::{Bench, How, Sample};
 use crate::race::{Heat, Table, Unit, race};
 use crate::sets::Set;
-use crate::tools::{Action, Task, Tool};
+use crate::tools::{Action, Flags, Task, Tool};
 
 pub(super) const LIBRARIES: [Tool; 6] =
     [Tool::Library, Tool::S3dlio, Tool::Obstore, Tool::ObjectStore, Tool::Opendal, Tool::Curl];
@@ -44,7 +44,7 @@ fn table(
             Task { action, set, bucket: BUCKET, from, to, count, endpoint: &endpoint, scratch: &scratch };
         bench.run(tool, &task, &How { counted, anonymous: false, times })
     };
-    run(Tool::Haul, Action::Up, &files, "from", false, 1)?;
+    run(Tool::Haul(Flags::Default), Action::Up, &files, "from", false, 1)?;
     let table = race(bench, title, Unit::each(count * times), tools, |Heat { tool, round, .. }| {
         let counted = round == 0 && bench.nginx.is_ok();
         run(tool, action, "from/object", "", counted, times)

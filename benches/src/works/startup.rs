@@ -4,7 +4,7 @@ use crate::bench::{Bench, Sample, repeat};
 use crate::disk;
 use crate::measure::run as measure;
 use crate::race::{Table, Unit, race};
-use crate::tools::Tool;
+use crate::tools::{Flags, Tool};
 
 pub(super) fn run(bench: &Bench, tools: &[Tool]) -> Result<Vec<Table>, String> {
     let folder = bench.path("small");
@@ -19,7 +19,7 @@ pub(super) fn run(bench: &Bench, tools: &[Tool]) -> Result<Vec<Table>, String> {
         _ => &["--version"],
     };
     let listing = |tool: Tool| match tool {
-        Tool::Haul => Ok(vec!["ls".to_owned(), folder.clone()]),
+        Tool::Haul(Flags::Default) => Ok(vec!["ls".to_owned(), folder.clone()]),
         Tool::Rclone => Ok(vec!["lsf".to_owned(), folder.clone()]),
         Tool::True => Ok(Vec::new()),
         _ => Err("does not list local directories".to_owned()),

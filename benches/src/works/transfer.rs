@@ -8,7 +8,7 @@ use crate::disk;
 use crate::race::{Table, Unit, race};
 use crate::s3::{Service, environment};
 use crate::sets::Set;
-use crate::tools::{Action, Task, Tool};
+use crate::tools::{Action, Flags, Task, Tool};
 
 const BUCKET: &str = "haul-bench";
 /// How much may lie in a bucket besides the set: deleted objects would stay until the service cleans up.
@@ -94,7 +94,7 @@ impl<'a> Bucket<'a> {
             endpoint,
             scratch: &scratch,
         };
-        bench.run(Tool::HaulLike, &task, &How::once(false))?;
+        bench.run(Tool::Haul(Flags::Lax), &task, &How::once(false))?;
         self.arrived("from")
     }
 
@@ -110,7 +110,7 @@ impl<'a> Bucket<'a> {
 
     /// Whether the whole set lies below a prefix.
     fn arrived(&self, prefix: &str) -> Result<(), String> {
-        let mut haul = Command::new(&self.bench.peers.program(Tool::Haul)?[0]);
+        let mut haul = Command::new(&self.bench.peers.program(Tool::Haul(Flags::Default))?[0]);
         haul.args(["du", "--json", &format!("s3://{BUCKET}/{prefix}")]);
         haul.envs(environment(&self.service.endpoint, false));
         let printed = haul.output().map_err(|e| format!("haul du: {e}"))?;
