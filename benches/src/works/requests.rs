@@ -34,7 +34,9 @@ fn table(
     count: u64,
     times: u64,
 ) -> Result<Vec<Table>, String> {
-    let set = Set { name: "request", objects: 1, size };
+    // A set is made once by its name: two sizes are two sets.
+    let name = if action == Action::Ranges { "ranged" } else { "request" };
+    let set = Set { name, objects: 1, size };
     let (service, files) = (bench.service.clone()?, bench.files(set)?);
     let _ = service.drop(BUCKET);
     service.make(BUCKET)?;
