@@ -122,7 +122,8 @@ pub struct Capabilities {
     /// A write asked to be verified is published only once what is held was compared with what was sent: by a checksum
     /// that the service takes itself, or by reading back.
     pub verified_writes: bool,
-    /// The checksum that the service tells of a whole object after a write: what `Store` computes to hold against it.
+    /// The checksum that the service tells of a whole object after a write, as far as it tells one: what `Store` computes to
+    /// hold against it, or against what reads back.
     pub told_checksum: Option<Algorithm>,
     /// Interrupted uploads can be found and removed.
     pub cleanup: bool,

@@ -147,8 +147,7 @@ impl Beginning {
 
     /// What tells whether two of them would make the same object.
     fn digest(&self) -> String {
-        let digest = Algorithm::Blake3.digest(format!("{}\n{}", self.path, self.properties).as_bytes());
-        digest.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        Algorithm::Blake3.digest(format!("{}\n{}", self.path, self.properties).as_bytes()).to_hex()
     }
 }
 

@@ -47,10 +47,7 @@ pub(crate) fn digest(headers: &HeaderMap) -> String {
         .map(|(name, value)| [name.as_str().as_bytes(), b"\0", value.as_bytes()].concat())
         .collect();
     lines.sort();
-    Algorithm::Blake3.digest(&lines.join(&b'\n')).as_bytes()[..16]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    Algorithm::Blake3.digest(&lines.join(&b'\n')).to_hex()
 }
 
 /// What the store's settings ask of every new object.

@@ -178,10 +178,9 @@ impl Record {
 }
 
 fn line(part: &TakenPart) -> String {
-    let hex = |checksum: Checksum| checksum.as_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let checksums = [Some(part.checksum), part.crc32c].map(|known| known.map_or_else(String::new, hex));
     let (number, length, receipt) = (part.number, part.length, escaped(&part.receipt));
-    format!("{number}\t{length}\t{}\t{receipt}\n", checksums.join("\t"))
+    let (crc64, crc32c) = (part.checksum.to_hex(), part.crc32c.map_or_else(String::new, |crc| crc.to_hex()));
+    format!("{number}\t{length}\t{crc64}\t{crc32c}\t{receipt}\n")
 }
 
 fn taken(line: &str, part: u64) -> Option<TakenPart> {

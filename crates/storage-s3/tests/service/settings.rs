@@ -337,7 +337,7 @@ async fn checksums_ignored(endpoint: String) -> Outcome {
     let proxy = place.proxy();
     let store = place.through(&proxy, |c| c).await?;
     let content = body(1000);
-    let etag = format!("\"{}\"", hex(Algorithm::Md5.digest(&content).as_bytes()));
+    let etag = format!("\"{}\"", Algorithm::Md5.digest(&content).to_hex());
     let silent = Rule::new(Fault::Replace(Answer::new(200).header("etag", &etag))).method("PUT").nth(0..1);
     proxy.set(Plan::new().rule(silent));
     for at in 0..3 {
@@ -368,10 +368,6 @@ async fn checksums_ignored_by_uploads(endpoint: String) -> Outcome {
         proxy.requests().iter().any(|r| r.method == "DELETE" && r.target.contains("uploadId=none"));
     assert!(given_up, "the first one was left behind");
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const MARK: &[u8] = b"the bytes that are damaged on their way";
