@@ -1,5 +1,7 @@
 //! Checksums: eight algorithms behind one streaming hasher, each from a well-kept crate.
 
+mod combine;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -218,15 +220,15 @@ impl Checksum {
     /// assert_eq!(head.followed_by(&tail, 5), Some(whole));
     /// ```
     pub fn followed_by(&self, next: &Self, length: u64) -> Option<Self> {
-        let how = match self.algorithm {
-            Algorithm::Crc64Nvme => crc_fast::CrcAlgorithm::Crc64Nvme,
-            Algorithm::Crc32c => crc_fast::CrcAlgorithm::Crc32Iscsi,
+        let field = match self.algorithm {
+            Algorithm::Crc32c => &combine::CRC32C,
+            Algorithm::Crc64Nvme => &combine::CRC64_NVME,
             _ => return None,
         };
         let value = |checksum: &Self| checksum.as_bytes().iter().fold(0, |all, b| all << 8 | u64::from(*b));
-        let whole = crc_fast::checksum_combine(how, value(self), value(next), length).to_be_bytes();
+        let whole = field.followed_by(value(self), value(next), length).to_be_bytes();
         let digest = &whole[whole.len() - self.as_bytes().len()..];
-        (self.algorithm == next.algorithm).then(|| Self::new(self.algorithm, digest).ok()).flatten()
+        (self.algorithm == next.algorithm).then(|| Self::from_slice(self.algorithm, digest))
     }
 
     /// A checksum made elsewhere.
