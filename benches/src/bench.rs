@@ -10,7 +10,7 @@ use crate::peers::Peers;
 use crate::race::Heat;
 use crate::s3::{self, Service};
 use crate::sets::Set;
-use crate::tools::{Task, Tool};
+use crate::tools::{Action, Task, Tool};
 
 pub(crate) struct Bench {
     pub(crate) options: Options,
@@ -72,7 +72,9 @@ impl Bench {
         if let (true, Ok(nginx)) = (how.counted, &self.nginx) {
             nginx.reset();
         }
-        let run = run(&repeated, &environment, &self.papers())?;
+        let papers = self.papers();
+        let papers = if task.action == Action::Print { papers.without_output() } else { papers };
+        let run = run(&repeated, &environment, &papers)?;
         let requests = match (how.counted, &self.nginx) {
             (true, Ok(nginx)) => Some(nginx.requests()),
             _ => None,

@@ -29,6 +29,11 @@ impl Papers {
         let path = |name: &str| folder.join(name);
         Self { output: path("output"), errors: path("errors"), figures: path("figures") }
     }
+
+    /// What it prints is not kept.
+    pub(crate) fn without_output(self) -> Self {
+        Self { output: "/dev/null".into(), ..self }
+    }
 }
 
 pub(crate) fn run(

@@ -40,6 +40,7 @@ impl Peers {
             Tool::Cp => vec![debian::program("cp", "coreutils")?],
             Tool::True => vec![debian::program("true", "coreutils")?],
             Tool::Curl => vec![debian::program("curl", "curl")?],
+            Tool::Curls => debian::program("curl", "curl").map(|_| vec!["sh".into()])?,
         })
     }
 
@@ -53,7 +54,7 @@ impl Peers {
         let ask = |args: &[&str]| first_line(&program[0], args);
         match tool {
             Tool::Haul(Flags::Default) | Tool::Rsync | Tool::Cp | Tool::Curl => ask(&["--version"]),
-            Tool::Memcpy | Tool::True | Tool::Library | Tool::Haul(_) => String::new(),
+            Tool::Memcpy | Tool::True | Tool::Library | Tool::Curls | Tool::Haul(_) => String::new(),
             Tool::S5cmd => format!("s5cmd {}", ask(&["version"])),
             Tool::Rclone => ask(&["version"]),
             Tool::S3dlio | Tool::Obstore => format!("{} {}", tool.name(), python::version(tool.name())),

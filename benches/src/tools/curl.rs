@@ -1,4 +1,4 @@
-//! The raw limit: `curl` with the least that moves the same bytes. It keeps no file and checks nothing.
+//! The raw limit: `curl` with the least that moves the same bytes. One process keeps no file; none checks anything.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -13,7 +13,7 @@ const RANGES: u64 = 4;
 const PAGE: u64 = 1000;
 
 pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
-    let mut jobs = Jobs { config: String::new(), signed: task.action != Action::Fetch };
+    let mut jobs = Jobs { config: String::new(), signed: task.action != Action::Print };
     let Task { from, to, set, endpoint, bucket, .. } = *task;
     let url = |key: &str| format!("{endpoint}/{bucket}/{key}");
     match task.action {
@@ -22,7 +22,7 @@ pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
         }),
         Action::Down if set.one() => jobs.ranges(&url(&format!("{from}/object")), set.size),
         Action::Down => set.files().for_each(|file| jobs.add(&url(&format!("{from}/{file}")), &[])),
-        Action::Fetch => jobs.ranges(&url(from), set.size),
+        Action::Print => jobs.ranges(&url(from), set.size),
         Action::Copy => set.files().for_each(|file| {
             let source = format!("x-amz-copy-source: /{bucket}/{from}/{file}");
             jobs.add(&url(&format!("{to}/{file}")), &[("request", "PUT"), ("header", &source)]);
@@ -53,6 +53,7 @@ pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
         Action::Ranges => (0..task.count).for_each(|at| {
             jobs.add(&url(from), &[("range", &format!("{}-{}", at * 1024, at * 1024 + 1023))]);
         }),
+        Action::Fetch => return cannot("writes one file from one range"),
         Action::Local | Action::Sync => return cannot("is about services"),
     }
     let path = task.scratch.join("curl");
@@ -64,6 +65,25 @@ pub(super) fn words(task: &Task<'_>) -> Result<Vec<String>, String> {
     };
     let path = path.to_string_lossy().into_owned();
     Ok([super::words(parallel), vec!["-K".into(), path]].concat())
+}
+
+/// Quarters of one object side by side, each by a process and into a file beside `to`: for the arguments of `sh`.
+pub(super) fn processes(task: &Task<'_>) -> Result<Vec<String>, String> {
+    let Task { action: Action::Fetch, from, to, set, endpoint, bucket, .. } = *task else {
+        return cannot("fetches one object");
+    };
+    let fetch = |(at, range): (usize, (u64, u64))| {
+        let (first, last) = range;
+        format!("curl -s -f --noproxy '*' -r {first}-{last} -o {to}.{at} {endpoint}/{bucket}/{from} & ")
+    };
+    let script: String = quarters(set.size).enumerate().map(fetch).collect();
+    Ok(vec!["-c".into(), format!("{script}wait")])
+}
+
+/// The first and the last byte of each.
+fn quarters(size: u64) -> impl Iterator<Item = (u64, u64)> {
+    let length = size.div_ceil(RANGES);
+    (0..RANGES).map(move |at| (at * length, size.min((at + 1) * length) - 1))
 }
 
 /// Files with the bodies of requests that delete, and their checksums.
@@ -108,10 +128,8 @@ impl Jobs {
     }
 
     fn ranges(&mut self, url: &str, size: u64) {
-        let length = size.div_ceil(RANGES);
-        for at in 0..RANGES {
-            let end = size.min((at + 1) * length) - 1;
-            self.add(url, &[("range", &format!("{}-{end}", at * length))]);
+        for (first, last) in quarters(size) {
+            self.add(url, &[("range", &format!("{first}-{last}"))]);
         }
     }
 }

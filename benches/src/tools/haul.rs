@@ -19,11 +19,12 @@ pub(super) fn words(flags: Flags, task: &Task<'_>) -> Result<Vec<String>, String
         Action::Sync => (&["sync"], vec![from.into(), to.into()]),
         Action::List => (&["ls", "-r"], vec![remote(from)]),
         Action::Delete => (&["rm", "-r"], vec![remote(from)]),
-        Action::Reads => (&["cat"], vec![remote(from)]),
+        Action::Reads | Action::Print => (&["cat"], vec![remote(from)]),
         Action::Ranges => return cannot("one range of one object a process"),
     };
     let flags: &[&str] = match (flags, task.action) {
-        (_, Action::List | Action::Delete | Action::Reads | Action::Ranges) | (Flags::Default, _) => &[],
+        (_, Action::List | Action::Delete | Action::Reads | Action::Ranges | Action::Print)
+        | (Flags::Default, _) => &[],
         (Flags::Unsigned, _) => &["-o", "sign_bodies=false"],
         (Flags::Unsynced, _) => &["--no-fsync"],
         (Flags::Unverified, _) | (_, Action::Up | Action::Copy) => &["--verify", "size"],

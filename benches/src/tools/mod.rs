@@ -23,6 +23,8 @@ pub(crate) enum Tool {
     Rsync,
     Cp,
     Curl,
+    /// A process for each quarter of an object, each with a file.
+    Curls,
     Memcpy,
     /// A program that does nothing.
     True,
@@ -68,7 +70,7 @@ impl Tool {
 
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Haul(Flags::Unverified) | Self::Curl | Self::Memcpy | Self::True => Role::Raw,
+            Self::Haul(Flags::Unverified) | Self::Curl | Self::Curls | Self::Memcpy | Self::True => Role::Raw,
             Self::Haul(_) | Self::Library => Role::Ours,
             _ => Role::Peer,
         }
@@ -92,6 +94,7 @@ impl Tool {
             Self::Rsync => "rsync",
             Self::Cp => "cp",
             Self::Curl => "raw: curl",
+            Self::Curls => "raw: 4 × curl",
             Self::Memcpy => "raw: memcpy",
             Self::True => "raw: true",
         }
@@ -110,6 +113,7 @@ impl Tool {
             Self::Rsync => others::rsync(task),
             Self::Cp => others::cp(task),
             Self::Curl => curl::words(task),
+            Self::Curls => curl::processes(task),
             Self::Memcpy => Ok(vec!["memcpy".into(), task.set.bytes().to_string()]),
             Self::True => Ok(Vec::new()),
         }
@@ -144,6 +148,8 @@ pub(crate) enum Action {
     Down,
     /// One object of a service that cannot list: `from`, a key, to `to`, a path.
     Fetch,
+    /// The object `from` of such a service to standard output, which leads nowhere.
+    Print,
     /// `from` and `to` are prefixes.
     Copy,
     /// `from` and `to` are paths.

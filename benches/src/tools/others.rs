@@ -21,7 +21,7 @@ pub(super) fn rclone(task: &Task<'_>) -> Result<Vec<String>, String> {
         Action::Sync => ("sync", vec![from.into(), to.into()]),
         Action::List => ("lsf", vec![remote(from), "-R".into(), "--files-only".into(), "--fast-list".into()]),
         Action::Delete => ("purge", vec![remote(from)]),
-        Action::Reads => ("cat", vec![remote(from)]),
+        Action::Reads | Action::Print => ("cat", vec![remote(from)]),
         Action::Ranges => return cannot("one range of one object a process"),
     };
     let flags: &[&str] = match task.action {
@@ -57,16 +57,15 @@ pub(super) fn s5cmd(task: &Task<'_>) -> Result<Vec<String>, String> {
         Action::Local | Action::Sync => return cannot("does not copy between local paths"),
         Action::List => ("ls", vec![format!("{}/*", remote(from))]),
         Action::Delete => ("rm", vec![format!("{}/*", remote(from))]),
-        Action::Reads => ("cat", vec![remote(from)]),
+        Action::Reads | Action::Print => ("cat", vec![remote(from)]),
         Action::Ranges => return cannot("reads no ranges"),
     };
-    let global: &[&str] = if task.action == Action::Fetch {
-        &["--no-sign-request", "--log", "error"]
-    } else {
-        &["--log", "error"]
+    let global: &[&str] = match task.action {
+        Action::Fetch | Action::Print => &["--no-sign-request", "--log", "error"],
+        // What it lists, it logs.
+        Action::List | Action::Reads => &[],
+        _ => &["--log", "error"],
     };
-    // What it lists, it logs.
-    let global = if matches!(task.action, Action::List | Action::Reads) { &[] } else { global };
     Ok([words(global), words(&[command]), places].concat())
 }
 
@@ -87,6 +86,7 @@ pub(super) fn aws(task: &Task<'_>) -> Result<Vec<String>, String> {
         Action::List => return Ok(words(&["s3", "ls", "--recursive", &format!("{}/", remote(from))])),
         Action::Delete => (&["rm", "--recursive"], vec![format!("{}/", remote(from))]),
         Action::Reads => (&["cp"], vec![remote(from), "-".into()]),
+        Action::Print => (&["cp", "--no-sign-request"], vec![remote(from), "-".into()]),
         Action::Ranges => {
             let words = [
                 "s3api",
@@ -121,6 +121,7 @@ pub(super) fn library(tool: Tool, task: &Task<'_>) -> Result<Vec<String>, String
         Action::Delete => &["delete", bucket, from],
         Action::Reads => &["reads", bucket, from, &count],
         Action::Ranges => &["ranges", bucket, from, &count],
+        Action::Print => return cannot("prints nothing"),
         Action::Local | Action::Sync => return cannot("is about services"),
     };
     Ok(words(rest))

@@ -2,13 +2,30 @@
 
 use std::path::Path;
 
-use crate::bench::{Bench, How};
+use crate::bench::{Bench, How, Sample};
 use crate::disk;
-use crate::race::{Table, Unit, race};
+use crate::race::{Heat, Table, Unit, race};
 use crate::sets::Set;
-use crate::tools::{Action, Task, Tool};
+use crate::tools::{Action, Flags, Task, Tool};
+
+pub(super) const TOOLS: [Tool; 12] = [
+    Tool::Haul(Flags::Default),
+    Tool::Haul(Flags::Unsynced),
+    Tool::Haul(Flags::Lax),
+    Tool::Rclone,
+    Tool::S5cmd,
+    Tool::Aws,
+    Tool::S3dlio,
+    Tool::Obstore,
+    Tool::ObjectStore,
+    Tool::Opendal,
+    Tool::Curls,
+    Tool::Curl,
+];
+const PRINTERS: [Tool; 5] = [Tool::Haul(Flags::Default), Tool::Rclone, Tool::S5cmd, Tool::Aws, Tool::Curl];
 
 const BUCKET: &str = "bucket";
+const OBJECT: &str = "one/object";
 
 pub(super) fn run(bench: &Bench, tools: &[Tool]) -> Result<Vec<Table>, String> {
     let size = if bench.options.quick { 256 << 20 } else { 4 << 30 };
@@ -16,21 +33,34 @@ pub(super) fn run(bench: &Bench, tools: &[Tool]) -> Result<Vec<Table>, String> {
     // What lies below a folder of the bucket's name is an object of that bucket.
     let folder = bench.scratch.borrow().path("static").join(BUCKET);
     set.make(&folder)?;
-    let table = race(bench, &set.shown(), Unit::SECONDS, tools, |heat| {
-        let counted = heat.round == 0;
-        let nginx = bench.nginx.as_ref().map_err(String::clone)?;
-        let endpoint = if counted { &nginx.counted } else { &nginx.plain };
-        let (place, scratch) = (bench.place(set, heat), bench.scratch.borrow().folder.clone());
-        disk::make(Path::new(&place))?;
-        let to = format!("{place}/object");
-        let (action, from) = (Action::Fetch, "one/object");
-        let task = Task { action, set, bucket: BUCKET, from, to: &to, count: 1, endpoint, scratch: &scratch };
-        let sample = bench.run(heat.tool, &task, &How { counted, anonymous: true, times: 1 })?;
-        if heat.tool != Tool::Curl {
-            super::transfer::arrived(Path::new(&place), set)?;
-        }
-        super::transfer::left(bench, Path::new(&place), set)?;
-        Ok(sample)
-    })?;
-    Ok(vec![table])
+    let tools: Vec<Tool> = tools.iter().copied().filter(|tool| *tool != Tool::Curl).collect();
+    let title = format!("{}, to a file", set.shown());
+    let fetched = race(bench, &title, Unit::SECONDS, &tools, |heat| fetch(bench, set, heat))?;
+    let title = format!("{}, to nowhere", set.shown());
+    let printed =
+        race(bench, &title, Unit::SECONDS, &PRINTERS, |heat| one(bench, set, heat, Action::Print, ""))?;
+    Ok(vec![fetched, printed])
+}
+
+fn fetch(bench: &Bench, set: Set, heat: Heat) -> Result<Sample, String> {
+    let place = bench.place(set, heat);
+    let folder = Path::new(&place);
+    disk::make(folder)?;
+    let sample = one(bench, set, heat, Action::Fetch, &format!("{place}/object"))?;
+    if heat.tool == Tool::Curls {
+        super::transfer::filled(folder, set)?;
+    } else {
+        super::transfer::arrived(folder, set)?;
+    }
+    super::transfer::left(bench, folder, set)?;
+    Ok(sample)
+}
+
+fn one(bench: &Bench, set: Set, heat: Heat, action: Action, to: &str) -> Result<Sample, String> {
+    let counted = heat.round == 0;
+    let nginx = bench.nginx.as_ref().map_err(String::clone)?;
+    let endpoint = if counted { &nginx.counted } else { &nginx.plain };
+    let scratch = bench.scratch.borrow().folder.clone();
+    let task = Task { action, set, bucket: BUCKET, from: OBJECT, to, count: 1, endpoint, scratch: &scratch };
+    bench.run(heat.tool, &task, &How { counted, anonymous: true, times: 1 })
 }

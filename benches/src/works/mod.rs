@@ -74,8 +74,9 @@ const WORKS: [Work; 15] = [
     Work {
         name: "http",
         title: "Reading from a static HTTP server",
-        note: "nginx with `sendfile`, anonymous requests: what remains is the client.",
-        tools: &Tool::S3,
+        note: "nginx with `sendfile`, in one process, anonymous requests: what remains is the client. The raw limit of a file is four \
+               `curl`, each with a quarter and a file of its own; to nowhere one `curl` takes the four side by side.",
+        tools: &http::TOOLS,
         run: http::run,
     },
     Work {

@@ -123,6 +123,12 @@ impl<'a> Bucket<'a> {
     }
 }
 
+/// Whether all bytes of a set lie below a path, in whatever files.
+pub(super) fn filled(place: &Path, set: Set) -> Result<(), String> {
+    let (_, bytes) = disk::count(place)?;
+    whole(set.objects, bytes, set)
+}
+
 /// Whether the whole set lies below a path.
 pub(super) fn arrived(place: &Path, set: Set) -> Result<(), String> {
     let (objects, bytes) = disk::count(place)?;

@@ -86,7 +86,10 @@ mod tests {
         for field in [&CRC32C, &CRC64_NVME] {
             for k in 0..63 {
                 let (once, sum) = (1 << k, (1u64 << k) + (1 << k));
-                assert_eq!(shifted(field, shifted(field, 0x1234_5678, once), once), shifted(field, 0x1234_5678, sum));
+                assert_eq!(
+                    shifted(field, shifted(field, 0x1234_5678, once), once),
+                    shifted(field, 0x1234_5678, sum)
+                );
             }
         }
     }
