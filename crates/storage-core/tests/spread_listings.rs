@@ -55,6 +55,22 @@ async fn a_wide_tree_takes_a_part_of_the_time() {
     assert!(more <= pages + pages / 3, "{more} requests in place of {pages}");
 }
 
+/// Where a directory ends at the end of a page only the next page tells so: alone each would cost two.
+#[tokio::test(start_paused = true)]
+async fn directories_of_a_page_are_listed_several_at_a_time() {
+    let odd = paged(100);
+    let store = odd.store();
+    fill(&store, tree(100, 100)).await;
+    let began = Instant::now();
+    let serial = names(&store, ListOptions::new()).await;
+    let (alone, pages) = (began.elapsed(), odd.counts.pages.swap(0, Ordering::Relaxed));
+    let began = Instant::now();
+    assert_eq!(names(&store, ListOptions::new().concurrency(8)).await, serial);
+    let (together, more) = (began.elapsed(), odd.counts.pages.load(Ordering::Relaxed));
+    assert!(together < alone / 3, "{together:?} of {alone:?}");
+    assert!(more <= pages * 3 / 2, "{more} requests in place of {pages}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_cut_costs_hardly_more_requests() {
     for (about, tree) in [

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::{Either, select};
 use tokio::sync::{Semaphore, mpsc};
@@ -22,8 +23,10 @@ use crate::retry::Repeat;
 
 /// Pages of a range that wait for their turn, which bounds memory, and what a range that is longer gains.
 const WAITING_MAX: usize = 16;
-/// How many pages a range is made to have, as far as can be told.
+/// How many pages a range is made to have, as far as can be told by a page.
 const PAGES: usize = 4;
+/// The same once others have ended: a range costs a page at its end of which not all is wanted.
+const PAGES_AT_BEST: u64 = 16;
 /// A range that was cut out is cut again only if it turns out to have so many pages.
 const RECUT: u32 = 64;
 /// Levels of the tree that are looked through for one that branches.
@@ -49,6 +52,8 @@ struct Cut {
 struct Bounds {
     after: Option<String>,
     last: Option<String>,
+    /// As how many it was cut.
+    pieces: u64,
 }
 
 enum Range {
@@ -71,9 +76,17 @@ impl Drop for OnItsWay {
 impl Spread {
     /// Lists what `request` asks for in at most so many places at a time.
     pub(super) fn new(store: &Store, request: ListRequest, together: usize) -> Self {
-        let all = Bounds { after: request.start_after.clone(), last: None };
+        let all = Bounds { after: request.start_after.clone(), last: None, pieces: 1 };
         let (tell, cuts) = mpsc::unbounded_channel();
-        let shared = Shared { store: store.clone(), request, requests: Semaphore::new(together), cuts: tell };
+        let shared = Shared {
+            store: store.clone(),
+            request,
+            requests: Semaphore::new(together),
+            cuts: tell,
+            pieces: AtomicU64::new(0),
+            entries: AtomicU64::new(0),
+            page: AtomicU64::new(0),
+        };
         let ranges = VecDeque::from([Range::Waiting(all)]);
         Self { shared: Arc::new(shared), ranges, cuts, begun: 0, together }
     }
@@ -81,9 +94,7 @@ impl Spread {
     /// The next entries, or nothing after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Result<Entry>>>> {
         loop {
-            for range in self.ranges.iter_mut().take(self.together) {
-                range.begin(&self.shared, &mut self.begun);
-            }
+            self.begin();
             let Some(Range::OnItsWay(front)) = self.ranges.front_mut() else { return Ok(None) };
             let told = match select(pin!(self.cuts.recv()), pin!(front.pages.recv())).await {
                 Either::Left((cut, _)) => Err(cut),
@@ -109,6 +120,33 @@ impl Spread {
         }
     }
 
+    /// Begins the ranges whose turn it is.
+    fn begin(&mut self) {
+        for at in 0..self.together {
+            if matches!(self.ranges.get(at), Some(Range::Waiting(_))) {
+                self.join(at);
+                self.ranges[at].begin(&self.shared, &mut self.begun);
+            }
+        }
+    }
+
+    /// Makes one range of a waiting one and some behind it, if those that ended were short; not of so many that others would have
+    /// nothing to do.
+    fn join(&mut self, at: usize) {
+        let is_waiting = |range: &&Range| matches!(range, Range::Waiting(_));
+        let waiting = self.ranges.iter().skip(at).filter(is_waiting).count();
+        let most = waiting.div_ceil(self.together);
+        for _ in 1..self.shared.worth_joining().min(most) {
+            let Some(Range::Waiting(next)) = self.ranges.get_mut(at + 1) else { return };
+            let (last, pieces) = (next.last.take(), next.pieces);
+            self.ranges.remove(at + 1);
+            if let Range::Waiting(bounds) = &mut self.ranges[at] {
+                bounds.last = last;
+                bounds.pieces += pieces;
+            }
+        }
+    }
+
     /// Puts what was cut off a range behind it.
     fn insert(&mut self, cut: Cut) {
         let is_it = |range: &Range| matches!(range, Range::OnItsWay(range) if range.number == cut.of);
@@ -122,7 +160,7 @@ impl Spread {
 impl Range {
     fn begin(&mut self, shared: &Arc<Shared>, begun: &mut u64) {
         let Self::Waiting(bounds) = self else { return };
-        let bounds = Bounds { after: bounds.after.take(), last: bounds.last.take() };
+        let bounds = Bounds { after: bounds.after.take(), last: bounds.last.take(), pieces: bounds.pieces };
         let (tell, pages) = mpsc::channel(WAITING_MAX);
         let (shared, number) = (shared.clone(), *begun);
         *begun += 1;
@@ -141,21 +179,36 @@ struct Shared {
     request: ListRequest,
     requests: Semaphore,
     cuts: mpsc::UnboundedSender<Cut>,
+    /// Of ranges that came to their end: as how many they were cut, and the entries in them.
+    pieces: AtomicU64,
+    entries: AtomicU64,
+    /// The most entries of a page.
+    page: AtomicU64,
 }
 
 impl Shared {
+    /// How many ranges are worth one, by those that ended.
+    fn worth_joining(&self) -> usize {
+        let [pieces, entries, page] =
+            [&self.pieces, &self.entries, &self.page].map(|count| count.load(Ordering::Relaxed));
+        let wanted = PAGES_AT_BEST.saturating_mul(page).saturating_mul(pieces) / entries.max(1);
+        usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+
     async fn list(
         &self,
         number: u64,
         bounds: Bounds,
         tell: &mpsc::Sender<Result<Vec<Result<Entry>>>>,
     ) -> Result<()> {
-        let Bounds { after, last } = bounds;
+        let Bounds { after, last, pieces } = bounds;
+        let mut held = 0;
         let mut lister = self.lister(self.request.prefix.clone(), after, None);
         let mut circle = Circle::default();
         let mut level = self.request.prefix.clone();
         for pages in 1u32.. {
             let Page { mut entries, next } = self.fetch(&mut *lister).await?;
+            self.page.fetch_max(entries.len() as u64, Ordering::Relaxed);
             let is_beyond = |entry: &Result<Entry>| match (entry, &last) {
                 (Ok(entry), Some(last)) => entry.name() > last.as_str(),
                 // Where a name stands that is none cannot be known: told of twice is better than not at all.
@@ -173,6 +226,12 @@ impl Shared {
                 && (last.is_none() || pages >= RECUT);
             let names = entries.iter().filter(|_| may_cut).filter_map(|entry| entry.as_ref().ok());
             let names: Vec<String> = names.map(|entry| entry.name().to_owned()).collect();
+            held += entries.len() as u64;
+            if is_over && last.is_some() {
+                // Before it is told, so that the next range knows.
+                self.entries.fetch_add(held, Ordering::Relaxed);
+                self.pieces.fetch_add(pieces, Ordering::Relaxed);
+            }
             if tell.send(Ok(entries)).await.is_err() || is_over {
                 return Ok(());
             }
@@ -201,11 +260,11 @@ impl Shared {
         let mut rest = Vec::new();
         let mut begin = after.clone();
         for cut in names.into_iter().skip(step - 1).step_by(step) {
-            rest.push(Bounds { after: Some(begin), last: Some(cut.clone()) });
+            rest.push(Bounds { after: Some(begin), last: Some(cut.clone()), pieces: 1 });
             begin = cut;
         }
         let is_cut = !rest.is_empty();
-        rest.push(Bounds { after: Some(begin), last: last.map(str::to_owned) });
+        rest.push(Bounds { after: Some(begin), last: last.map(str::to_owned), pieces: 1 });
         Ok(is_cut.then_some(rest))
     }
 
