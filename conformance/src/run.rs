@@ -53,7 +53,7 @@ fn conduct(subject: &Subject, arguments: &Arguments) -> ExitCode {
     libtest_mimic::run(arguments, planned.into_iter().map(Planned::into_trial).collect()).exit_code()
 }
 
-/// Every case of every mode, for tools that hold the contract against the suite.
+/// Every case of every mode and those of codecs and formats, for tools that hold the contract against the suite.
 ///
 /// ```
 /// assert!(storage_conformance::cases().iter().any(|case| case.clause == "KEY-1"));
@@ -62,7 +62,7 @@ pub fn cases() -> Vec<CaseInfo> {
     let of_mode = |mode: &Mode| -> Vec<CaseInfo> {
         (mode.cases)().into_iter().map(|case| CaseInfo::new(mode.name, case)).collect()
     };
-    MODES.iter().flat_map(of_mode).collect()
+    MODES.iter().flat_map(of_mode).chain(crate::codec::infos()).chain(crate::format::infos()).collect()
 }
 
 /// The capabilities of a fresh backend, for deciding what to ignore.
@@ -139,7 +139,8 @@ impl Planned {
             record(&self.row, Outcome::Ignored(reason));
             return Ok(Completion::ignored_with(reason));
         }
-        match guarded(self.subject, self.mode, self.case) {
+        let (subject, mode, case) = (self.subject, self.mode, self.case);
+        match limited(&case.path(), move || perform(&subject, mode, case)) {
             Ok(()) => {
                 record(&self.row, Outcome::Passed);
                 Ok(Completion::Completed)
@@ -159,13 +160,16 @@ impl Planned {
 }
 
 /// Runs a case on a thread of its own, so that neither a panic nor a blocked thread takes the suite along.
-fn guarded(subject: Arc<Subject>, mode: &'static Mode, case: &'static Case) -> Result<(), Failure> {
+pub(crate) fn limited(
+    name: &str,
+    case: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
     let (done, ended) = mpsc::channel();
     let body = move || {
         // The receiver is gone only if the limit has passed; then nobody wants to know.
-        let _ = done.send(perform(&subject, mode, case));
+        let _ = done.send(case());
     };
-    let thread = thread::Builder::new().name(case.path()).spawn(body)?;
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(body)?;
     match ended.recv_timeout(CASE_LIMIT) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => {
@@ -312,7 +316,8 @@ mod tests {
 
     /// How many cases a subject has that does not say how to get at its wire.
     fn without_wire() -> usize {
-        cases().iter().filter(|case| !case.name.starts_with("wire/")).count()
+        let others = ["wire/", "codec/", "format/"];
+        cases().iter().filter(|case| !others.iter().any(|mode| case.name.starts_with(mode))).count()
     }
 
     #[test]

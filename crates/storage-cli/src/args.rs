@@ -83,6 +83,15 @@ pub(crate) enum Command {
     Du(Du),
     /// Compute checksums
     Hash(Hash),
+    /// Compress an object or a stream
+    Compress(Compress),
+    /// Decompress an object or a stream, and publish it once it is proved whole
+    Decompress(Decompress),
+    /// Rewrite a file of records in another format, another codec or both
+    Convert(Convert),
+    /// Look into files of records, and mend them
+    #[command(subcommand)]
+    Records(Records),
     /// Find objects by pattern
     Glob(Glob),
     /// Make a destination's tree match a source's, verified
@@ -172,6 +181,117 @@ pub(crate) struct Cat {
     /// Only these bytes: 0..100, 100.., ..100, or -100 for the last hundred
     #[arg(long, short, value_parser = parse_range, value_name = "RANGE", allow_hyphen_values = true)]
     pub(crate) range: Option<ByteRange>,
+    /// Decompress, by what the data begins with or by its name, or as this codec says; what is not compressed is printed as it is
+    #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, conflicts_with = "range")]
+    pub(crate) decode: Option<Option<String>>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Compress {
+    /// What to compress, or - for stdin
+    #[arg(value_name = "PLACE")]
+    pub(crate) source: OsString,
+    /// Where to, - for stdout; a directory keeps the name with an ending
+    #[arg(value_name = "PLACE")]
+    pub(crate) destination: OsString,
+    /// gzip, zstd, lz4, snappy, xz or bzip2; by default what the destination's name tells
+    #[arg(long, short, value_name = "CODEC")]
+    pub(crate) codec: Option<String>,
+    /// How hard to try, on the codec's own scale
+    #[arg(long, short, value_name = "LEVEL", allow_hyphen_values = true)]
+    pub(crate) level: Option<i32>,
+    /// Begin a new member after so many bytes, so that several readers can share the work
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) member_size: Option<u64>,
+    /// Fail if something is there
+    #[arg(long)]
+    pub(crate) if_absent: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Decompress {
+    /// What to decompress, or - for stdin
+    #[arg(value_name = "PLACE")]
+    pub(crate) source: OsString,
+    /// Where to, - for stdout; a directory keeps the name without its ending
+    #[arg(value_name = "PLACE")]
+    pub(crate) destination: OsString,
+    /// gzip, zstd, lz4, snappy, xz or bzip2; by default what the data begins with, else what the source's name tells
+    #[arg(long, short, value_name = "CODEC")]
+    pub(crate) codec: Option<String>,
+    /// Fail once more than this comes out
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) output_max: Option<u64>,
+    /// Fail if something is there
+    #[arg(long)]
+    pub(crate) if_absent: bool,
+}
+
+/// A file of records.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RecordsSource {
+    /// A file of records, compressed or not, or - for stdin
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: OsString,
+    /// ndjson, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
+    #[arg(long, short, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// The most bytes of a record; 64M if not told
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) record_max: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Convert {
+    #[command(flatten)]
+    pub(crate) source: RecordsSource,
+    /// Where to; its name tells format and codec
+    #[arg(value_name = "PLACE")]
+    pub(crate) destination: OsString,
+    /// The format to write, where the name does not tell it
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Records {
+    /// Count records
+    Count {
+        #[command(flatten)]
+        source: RecordsSource,
+    },
+    /// Print the first records, each on a line
+    Head {
+        #[command(flatten)]
+        source: RecordsSource,
+        /// How many
+        #[arg(long, short, default_value_t = 10)]
+        number: u64,
+    },
+    /// Print some records, each as likely as any other
+    Sample {
+        #[command(flatten)]
+        source: RecordsSource,
+        /// How many
+        #[arg(long, short, default_value_t = 10)]
+        number: usize,
+        /// The same number takes the same records again
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Read everything, and tell of each record that is damaged, cut or too long
+    Validate {
+        #[command(flatten)]
+        source: RecordsSource,
+    },
+    /// Write the records that are whole to another place, and tell of what was lost
+    Recover {
+        #[command(flatten)]
+        source: RecordsSource,
+        /// Where to
+        #[arg(value_name = "PLACE")]
+        destination: OsString,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,10 +2,13 @@
 
 mod args;
 mod backends;
+mod codecs;
 mod commands;
 mod config;
 mod exit;
+mod formats;
 mod output;
+mod pipe;
 mod place;
 mod progress;
 mod remote;

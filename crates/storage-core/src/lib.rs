@@ -3,7 +3,10 @@
 mod backend;
 mod capabilities;
 mod checksum;
+pub mod codec;
 mod error;
+mod flaw;
+pub mod format;
 mod headers;
 mod key;
 mod layer;
@@ -28,6 +31,7 @@ pub use backend::{
 pub use capabilities::{Capabilities, Durability, Level, Limits};
 pub use checksum::{Algorithm, Checksum, Checksums, Hasher, Hashers};
 pub use error::{Error, ErrorKind, Operation, Result, Retry, Scope};
+pub use flaw::{Flaw, FlawKind};
 pub use headers::{decode_user_metadata, encode_user_metadata};
 pub use key::{Key, MAX_KEY_BYTES, Prefix};
 pub use layer::Layer;

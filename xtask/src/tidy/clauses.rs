@@ -7,9 +7,15 @@ use crate::run::{Outcome, cargo, output, read};
 pub(crate) fn check() -> Outcome<Vec<String>> {
     let clauses = clauses(&read("docs/contract.md")?);
     // The memory backend supports everything: its list is the list of all cases that need no wire. Those that do are
-    // listed by the suite's own store over HTTP.
-    let list = list("storage-memory", "conformance")? + &list("storage-conformance", "wire")?;
-    Ok(compare(&clauses, &cases(&list)))
+    // listed by the suite's own store over HTTP; those of codecs and formats by any of them.
+    let harnesses = [
+        ("storage-memory", "conformance"),
+        ("storage-conformance", "wire"),
+        ("storage-codec-gzip", "conformance"),
+        ("storage-format-ndjson", "conformance"),
+    ];
+    let lists: Outcome<Vec<String>> = harnesses.iter().map(|(package, test)| list(package, test)).collect();
+    Ok(compare(&clauses, &cases(&lists?.concat())))
 }
 
 fn list(package: &str, test: &str) -> Outcome<String> {

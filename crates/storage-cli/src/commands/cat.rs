@@ -1,9 +1,11 @@
 //! `haul cat`
 
-use futures_util::TryStreamExt;
-use storage_core::{Error, ErrorKind, Key, ReadOptions, Store};
+use futures_util::{StreamExt, TryStreamExt};
+use storage_core::codec::{self, DecodeOptions};
+use storage_core::{ByteStream, Error, ErrorKind, Key, ReadOptions, Store};
 
 use crate::args::{Cat, Links};
+use crate::codecs::{codecs, named};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::place::{Found, How, Place, Top};
@@ -30,16 +32,33 @@ async fn print(place: &Place, args: &Cat, output: &mut Output) -> Result<storage
     if let Some(range) = args.range {
         options = options.range(range);
     }
-    let mut reader = match store.reader(&key, options).await {
-        Ok(reader) => reader,
+    let read = match store.reader(&key, options).await {
+        Ok(reader) => decoded(reader.boxed(), args, key.as_str()).await,
+        Err(error) => Err(error),
+    };
+    let mut bytes = match read {
+        Ok(bytes) => bytes,
         Err(error) => return Ok(Err(error)),
     };
     loop {
-        match reader.try_next().await {
+        match bytes.try_next().await {
             Ok(Some(chunk)) => output.bytes(&chunk)?,
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         }
+    }
+}
+
+/// The bytes, decoded if that was asked for.
+async fn decoded(bytes: ByteStream, args: &Cat, name: &str) -> storage_core::Result<ByteStream> {
+    let (codec, bytes) = match &args.decode {
+        None => return Ok(bytes),
+        Some(Some(codec)) => (Some(named(codec)?), bytes),
+        Some(None) => codec::detect(bytes, &codecs(), name).await?,
+    };
+    match codec {
+        Some(codec) => codec::decode(bytes, codec, DecodeOptions::new()),
+        None => Ok(bytes),
     }
 }
 

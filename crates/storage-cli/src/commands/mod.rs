@@ -2,15 +2,18 @@
 
 mod backends;
 mod cat;
+mod compress;
 mod config;
 mod copy;
 mod doctor;
 mod du;
+mod ends;
 mod glob;
 mod hash;
 mod list;
 mod presign;
 mod put;
+mod records;
 mod remove;
 mod stat;
 mod sync;
@@ -32,6 +35,10 @@ pub(crate) async fn run(args: Args, output: &mut Output) -> Result<(), Failure> 
         Command::Stat(args) => stat::stat(args, output).await,
         Command::Cat(args) => cat::cat(args, output).await,
         Command::Put(args) => put::put(args, output).await,
+        Command::Compress(args) => compress::compress(args, output).await,
+        Command::Decompress(args) => compress::decompress(args, output).await,
+        Command::Convert(args) => records::convert(args, output).await,
+        Command::Records(command) => records::records(command, output).await,
         Command::Cp(args) => copy::cp(args, output).await,
         Command::Mv(args) => copy::mv(args, output).await,
         Command::Rm(args) => remove::rm(args, output).await,

@@ -1,22 +1,18 @@
 //! `haul put`
 
-use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bytes::Bytes;
-use storage_core::{Error, ErrorKind, Operation, WriteOptions, Writer};
-use tokio::sync::mpsc;
+use futures_util::TryStreamExt;
+use storage_core::{ByteStream, Error, ErrorKind, Operation, WriteOptions, Writer};
 
 use crate::args::Put;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::pipe;
 use crate::place::{How, Place};
 use crate::progress::Meter;
 use crate::show;
-
-/// Bytes read from a stream at a time.
-const CHUNK: u64 = 1 << 20;
 
 pub(crate) async fn put(args: Put, output: &mut Output) -> Result<(), Failure> {
     let place = Place::parse(&args.destination)?;
@@ -33,9 +29,9 @@ pub(crate) async fn put(args: Put, output: &mut Output) -> Result<(), Failure> {
     let (store, key) = place.open_object(How { create: true, ..How::default() }).await?;
     let meter = Meter::new(output, "writing");
     let store = meter.watch(&store, Operation::Write);
-    let written = if let Some(chunks) = stream(&args.source) {
+    let written = if let Some(chunks) = pipe::stream(&args.source) {
         let mut writer = store.writer(&key, options(&args)).await?;
-        match pour(chunks, &args.source, &mut writer).await {
+        match pour(chunks, &mut writer).await {
             Ok(()) => writer.finish().await,
             Err(error) => {
                 // The first error is the one to tell.
@@ -73,51 +69,9 @@ fn options(args: &Put) -> WriteOptions {
     args.metadata.iter().fold(options, |options, (name, value)| options.user_metadata(name, value))
 }
 
-type Chunks = mpsc::Receiver<io::Result<Bytes>>;
-
-/// The bytes of stdin, or of a pipe, which has no size to be held to. `None` for what can be read as a file.
-fn stream(source: &Path) -> Option<Chunks> {
-    use std::os::unix::fs::FileTypeExt;
-    if source == Path::new("-") {
-        return Some(read(|| Ok(io::stdin())));
-    }
-    let is_pipe = std::fs::metadata(source).is_ok_and(|found| found.file_type().is_fifo());
-    let path: PathBuf = source.to_owned();
-    is_pipe.then(|| read(move || std::fs::File::open(path)))
-}
-
-/// Reads on a thread of its own. One of the runtime's would be waited for at the end, also after Ctrl-C, and a read from
-/// a terminal or a pipe ends when it likes.
-fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> Chunks {
-    let (tell, chunks) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        let mut source = match open() {
-            Ok(source) => source,
-            Err(error) => return drop(tell.blocking_send(Err(error))),
-        };
-        loop {
-            let mut chunk = Vec::with_capacity(CHUNK as usize);
-            let read = source.by_ref().take(CHUNK).read_to_end(&mut chunk).map(|_| Bytes::from(chunk));
-            let more = read.as_ref().is_ok_and(|chunk| !chunk.is_empty());
-            if tell.blocking_send(read).is_err() || !more {
-                return;
-            }
-        }
-    });
-    chunks
-}
-
-/// Everything up to the empty chunk at the end. A read error is an error: half a stream must not pass for a whole one.
-async fn pour(mut chunks: Chunks, source: &Path, writer: &mut Writer) -> storage_core::Result<()> {
-    let name = if source == Path::new("-") { "stdin".into() } else { source.display().to_string() };
-    let broken =
-        |error: io::Error| Error::new(ErrorKind::Other, format!("reading {name}")).with_source(error);
-    loop {
-        let early = || broken(io::Error::from(io::ErrorKind::UnexpectedEof));
-        let chunk = chunks.recv().await.ok_or_else(early)?.map_err(broken)?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
+async fn pour(mut chunks: ByteStream, writer: &mut Writer) -> storage_core::Result<()> {
+    while let Some(chunk) = chunks.try_next().await? {
         writer.write(chunk).await?;
     }
+    Ok(())
 }

@@ -1,0 +1,130 @@
+//! Compression: the traits that a codec implements, and the rules that hold for all of them.
+//!
+//! A codec knows one member of its format: how it begins, what its bytes mean, where it ends. That several members are one
+//! text, that nothing cut or trailing passes for whole, at which byte damage lies and how much is too much is written here
+//! once ([`Decoder`], clauses CODEC-1 to CODEC-5).
+
+mod buffer;
+mod decoder;
+mod encoder;
+mod options;
+mod registry;
+mod stream;
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::flaw::Flaw;
+
+pub use buffer::{gather, give};
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use options::{DecodeOptions, EncodeOptions};
+pub use registry::Codecs;
+pub use stream::{decode, detect, encode};
+
+/// How many bytes at most tell what begins where a member ended.
+pub const HEAD: usize = 16;
+
+/// A compression format.
+///
+/// Implementors stay thin: what holds for every format is done by [`Decoder`] and [`Encoder`].
+pub trait Codec: fmt::Debug + Send + Sync + 'static {
+    /// What is known of the format.
+    fn about(&self) -> &'static About;
+
+    /// What begins with `head`: the next [`HEAD`] bytes, or fewer if the data ends there; at least one. `first` says that
+    /// nothing came before.
+    fn next(&self, head: &[u8], first: bool) -> Next;
+
+    /// Whether data that begins so is surely in this format; for formats without a mark, never.
+    fn is_marked(&self, head: &[u8]) -> bool;
+
+    /// A decoder of one member, ready for its first byte.
+    ///
+    /// # Errors
+    /// `InvalidInput` for options that cannot be.
+    fn decoder(&self, options: &DecodeOptions) -> Result<Box<dyn MemberDecoder>>;
+
+    /// An encoder of one member.
+    ///
+    /// # Errors
+    /// `InvalidInput` for options that cannot be.
+    fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>>;
+}
+
+/// What is known of a format.
+#[allow(clippy::exhaustive_structs)] // written down by codecs, and nobody else
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its name in lower case, such as `gzip`.
+    pub name: &'static str,
+    /// The endings of names of such data, without the dot, the usual one first.
+    pub extensions: &'static [&'static str],
+    /// The levels that an encoder takes.
+    pub levels: std::ops::RangeInclusive<i32>,
+    /// Whether a member tells its end. Where it does not, data that was cut between two of its blocks passes for whole.
+    pub has_end: bool,
+    /// Whether a checksum stands behind the content. Where none does, damage may pass for data.
+    pub has_checksum: bool,
+}
+
+/// What stands between two members, or before the first.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A member begins.
+    Member,
+    /// So many bytes mean nothing, by the format's own rules.
+    Padding(usize),
+    /// Nothing of this format.
+    Other,
+}
+
+/// Decodes one member.
+pub trait MemberDecoder: Send {
+    /// Takes bytes off the front of `input` and appends what they mean to `output`, no more than its spare capacity.
+    /// Returns once the input is used up, the output is full or the member ends. Says whether it has ended, or may have, of
+    /// formats that do not tell; nothing behind that place is taken.
+    ///
+    /// # Errors
+    /// A flaw without a place, which the caller knows. No further call is made then.
+    fn decode(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<bool, Flaw>;
+
+    /// Whether a member that may have ended goes on with `head`: the next [`HEAD`] bytes, or fewer if the data ends there; at
+    /// least one.
+    fn goes_on(&self, _head: &[u8]) -> bool {
+        false
+    }
+
+    /// Gets ready for another member.
+    fn reset(&mut self);
+}
+
+/// Encodes one member.
+pub trait MemberEncoder: Send {
+    /// Takes bytes off the front of `input` and appends to `output`, no more than its spare capacity. Returns once the
+    /// input is used up or the output is full.
+    ///
+    /// # Errors
+    /// Of the library beneath, such as for want of memory.
+    fn encode(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends what makes all bytes so far readable. Says whether that is all of it; if not, the output is full.
+    ///
+    /// # Errors
+    /// As above.
+    fn flush(&mut self, output: &mut Vec<u8>) -> Result<bool>;
+
+    /// Appends the end of the member. Says whether that is all of it; if not, the output is full.
+    ///
+    /// # Errors
+    /// As above.
+    fn finish(&mut self, output: &mut Vec<u8>) -> Result<bool>;
+
+    /// Gets ready for another member, with the same options.
+    ///
+    /// # Errors
+    /// As above.
+    fn reset(&mut self) -> Result<()>;
+}

@@ -1,0 +1,139 @@
+//! Streams of bytes through a codec.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{iter, try_unfold};
+use futures_util::{FutureExt, StreamExt};
+
+use super::{Codec, Codecs, DecodeOptions, Decoder, EncodeOptions, Encoder, HEAD};
+use crate::backend::ByteStream;
+use crate::error::Result;
+
+/// How many bytes come out at a time.
+const CHUNK: usize = 128 << 10;
+
+/// Which codec a stream is in, by what it begins with or by its name, and the stream, of which nothing was taken.
+///
+/// # Errors
+/// Those of `encoded`.
+pub async fn detect(
+    mut encoded: ByteStream,
+    codecs: &Codecs,
+    name: &str,
+) -> Result<(Option<Arc<dyn Codec>>, ByteStream)> {
+    let (mut head, mut pieces) = (Vec::with_capacity(HEAD), Vec::new());
+    while head.len() < HEAD
+        && let Some(piece) = encoded.next().await.transpose()?
+    {
+        head.extend_from_slice(&piece[..piece.len().min(HEAD - head.len())]);
+        pieces.push(Ok(piece));
+    }
+    let codec = codecs.detect(&head, name).cloned();
+    Ok((codec, iter(pieces).chain(encoded).boxed()))
+}
+
+/// What `encoded` means. The stream ends after everything it gave is proved, or with an error.
+///
+/// # Errors
+/// Those of [`Decoder::new`]; the stream's are those of `encoded` and a [`Flaw`](crate::Flaw).
+pub fn decode(encoded: ByteStream, codec: Arc<dyn Codec>, options: DecodeOptions) -> Result<ByteStream> {
+    let way = Way {
+        source: encoded,
+        input: Bytes::new(),
+        machine: Decoder::new(codec, options)?,
+        at: At::Body,
+        is_full: false,
+    };
+    Ok(Box::pin(try_unfold(way, Way::next)))
+}
+
+/// What `plain` is encoded.
+///
+/// # Errors
+/// Those of [`Encoder::new`]; the stream's are those of `plain`, and of the codec.
+pub fn encode(plain: ByteStream, codec: Arc<dyn Codec>, options: &EncodeOptions) -> Result<ByteStream> {
+    let way = Way {
+        source: plain,
+        input: Bytes::new(),
+        machine: Encoder::new(codec, options)?,
+        at: At::Body,
+        is_full: false,
+    };
+    Ok(Box::pin(try_unfold(way, Way::next)))
+}
+
+/// Either of the two.
+trait Machine {
+    fn step(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<()>;
+    fn end(&mut self, output: &mut Vec<u8>) -> Result<bool>;
+}
+
+impl Machine for Decoder {
+    fn step(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<()> {
+        self.decode(input, output)
+    }
+
+    fn end(&mut self, output: &mut Vec<u8>) -> Result<bool> {
+        self.finish(output)
+    }
+}
+
+impl Machine for Encoder {
+    fn step(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<()> {
+        self.encode(input, output)
+    }
+
+    fn end(&mut self, output: &mut Vec<u8>) -> Result<bool> {
+        self.finish(output)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Body,
+    End,
+    Done,
+}
+
+struct Way<M> {
+    source: ByteStream,
+    input: Bytes,
+    machine: M,
+    at: At,
+    /// The last output was: more may be there without any more input.
+    is_full: bool,
+}
+
+impl<M: Machine> Way<M> {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        let mut output = Vec::with_capacity(CHUNK);
+        while self.at != At::Done && output.len() < CHUNK {
+            match self.at {
+                At::Body if self.input.is_empty() && !self.is_full => {
+                    // What is there goes out before anything is waited for.
+                    let next = if output.is_empty() {
+                        self.source.next().await
+                    } else {
+                        let Some(next) = self.source.next().now_or_never() else { break };
+                        next
+                    };
+                    match next.transpose()? {
+                        Some(more) => self.input = more,
+                        None => self.at = At::End,
+                    }
+                }
+                At::Body => {
+                    let mut rest = &self.input[..];
+                    self.machine.step(&mut rest, &mut output)?;
+                    let left = rest.len();
+                    self.input = self.input.split_off(self.input.len() - left);
+                    self.is_full = output.len() == output.capacity();
+                }
+                _ if self.machine.end(&mut output)? => self.at = At::Done,
+                _ => break,
+            }
+        }
+        Ok((!output.is_empty()).then(|| (output.into(), self)))
+    }
+}
