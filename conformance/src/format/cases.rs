@@ -243,13 +243,14 @@ fn damage(s: &FormatSubject) -> Result<(), Failure> {
             let found = split(s, &bad);
             let flaw = flaw(&what, &found.ended)?;
             same(&what, (found.records.len(), flaw.part()), (hit, hit as u64))?;
-            let options = SplitOptions::new().on_flaw(OnFlaw::Skip(u64::MAX));
-            let found = split_in(s, &bad, usize::MAX, options);
-            found.ended?;
             let others = s.records.iter().enumerate().filter(|(number, _)| *number != hit);
             let meant: Vec<&[u8]> = others.map(|(_, record)| &record[..]).collect();
-            let contents: Vec<&[u8]> = found.records.iter().map(|record| &record.content[..]).collect();
-            same(format_args!("the others: {what}"), contents, meant)?;
+            for step in [1, 11, 12, 13, 100, usize::MAX] {
+                let options = SplitOptions::new().on_flaw(OnFlaw::Skip(u64::MAX));
+                let found = split_in(s, &bad, step, options);
+                found.ended.as_ref().map_err(|error| Failure::new(format_args!("{what}: {error}")))?;
+                same(format_args!("the others, by {step}: {what}"), found.contents(), meant.clone())?;
+            }
         }
     }
     Ok(())

@@ -236,6 +236,9 @@ pub(crate) struct RecordsSource {
     /// ndjson, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
     #[arg(long, short, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
+    /// How it is compressed, or none; by default what the name tells, and of lines of JSON what they begin with
+    #[arg(long, value_name = "CODEC")]
+    pub(crate) codec: Option<String>,
     /// The most bytes of a record; 64M if not told
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) record_max: Option<u64>,

@@ -67,7 +67,7 @@ fn validate_tells_every_flaw() {
     let told = ran.json();
     assert_eq!(
         (&told[0]["event"], &told[0]["offset"], &told[0]["bytes"]),
-        (&"lost".into(), &3.into(), &3003.into())
+        (&"flaw".into(), &3.into(), &3003.into())
     );
     assert_eq!((&told[1]["records"], &told[1]["flaws"]), (&2.into(), &1.into()));
 }
@@ -91,4 +91,68 @@ fn recover_keeps_what_is_whole() {
     let ran = sandbox.run(["records", "recover", "bad.tfrecord", "good.ndjson"]).ends(1);
     assert!(ran.stderr.contains("at byte"), "{ran:?}");
     assert!(!String::from_utf8(sandbox.read("good.ndjson")).expect("text").contains("{\"n\":2}\n"));
+}
+
+#[test]
+fn recover_takes_care() {
+    let sandbox = Sandbox::new();
+    sandbox.put("a.ndjson", "{}\n{\"cut\":");
+    let ran = sandbox.run(["records", "recover", "a.ndjson", "b.ndjson"]).ends(1);
+    assert!(ran.stderr.contains("unexpected end"), "{ran:?}");
+    assert_eq!(sandbox.read("b.ndjson"), b"{}\n");
+    // What cannot be written is lost, and nothing else.
+    sandbox.put("c.lp", b"\0\0\0\x02{}\0\0\0\x03{\n}\0\0\0\x02[]");
+    sandbox.run(["records", "recover", "c.lp", "c.ndjson"]).ends(1);
+    assert_eq!(sandbox.read("c.ndjson"), b"{}\n[]\n");
+    let same = sandbox.run(["records", "recover", "c.lp", "./c.lp"]).ends(2);
+    assert!(same.stderr.contains("the same"), "{same:?}");
+    // A mistake does not cost what is there.
+    sandbox.put("good.ndjson", "{}\n");
+    sandbox.put("no.tfrecord", "this is none of it, as anybody can see");
+    let none = sandbox.run(["records", "recover", "no.tfrecord", "good.ndjson"]).ends(2);
+    assert!(none.stderr.contains("no record is whole"), "{none:?}");
+    assert_eq!(sandbox.read("good.ndjson"), b"{}\n");
+    // Data and events do not mix.
+    let piped = sandbox.run(["records", "recover", "--json", "a.ndjson", "-"]);
+    assert!(piped.code != Some(0));
+}
+
+#[test]
+fn what_is_compressed_and_damaged_is_read_as_far_as_it_goes() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..50_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    sandbox.put("a.ndjson", &lines);
+    sandbox.run(["compress", "a.ndjson", "a.ndjson.gz"]).ok();
+    let whole = sandbox.read("a.ndjson.gz");
+    sandbox.put("cut.ndjson.gz", &whole[..whole.len() / 2]);
+    sandbox.run(["records", "count", "cut.ndjson.gz"]).ends(2);
+    let ran = sandbox.run(["records", "validate", "cut.ndjson.gz"]).ends(1);
+    assert!(ran.stderr.contains("gzip: unexpected end"), "{ran:?}");
+    sandbox.run(["records", "recover", "cut.ndjson.gz", "some.ndjson"]).ends(1);
+    let some = sandbox.read("some.ndjson");
+    assert!(some.len() > 100_000 && lines.as_bytes().starts_with(&some), "{} bytes", some.len());
+    for (name, content) in [("empty.ndjson.gz", &b""[..]), ("foreign.ndjson.gz", b"{}\n")] {
+        sandbox.put(name, content);
+        for words in
+            [["records", "count", name].as_slice(), &["convert", name, "x.lp"], &["decompress", name, "x"]]
+        {
+            sandbox.run(words).ends(2);
+        }
+        assert!(!sandbox.exists("x.lp") && !sandbox.exists("x"));
+    }
+    // By chance it begins like gzip.
+    let record = [&[0x1f, 0x8b][..], &[b'x'; 0x8b1f]].concat();
+    sandbox.put("odd", [&[0x1f, 0x8b][..], &record[..0x8b1f]].concat());
+    assert_eq!(sandbox.run(["records", "count", "-f", "u16le", "odd"]).ok().out(), "1\n");
+}
+
+#[test]
+fn a_link_is_what_it_points_to() {
+    let sandbox = Sandbox::new();
+    sandbox.put("far/away.ndjson", LINES);
+    sandbox.link(sandbox.at("far/away.ndjson"), "here.ndjson");
+    assert_eq!(counted(&sandbox, "here.ndjson"), "3");
+    sandbox.run(["compress", "here.ndjson", "here.gz"]).ok();
+    let refused = sandbox.run(["convert", "--to", "lp", "here.ndjson", "far/"]).ends(2);
+    assert!(refused.stderr.contains("this is a directory"), "{refused:?}");
 }

@@ -68,8 +68,8 @@ impl Framing for TfRecord {
     fn resync(&self, data: &[u8], _: bool) -> Resync {
         // A whole head that checks out: by chance one in four thousand million.
         let is_head = |head: &[u8]| number(&head[8..]) == u64::from(masked(&head[..8]));
-        match data.windows(HEAD).skip(1).position(is_head) {
-            Some(at) => Resync::Found(at + 1),
+        match data.windows(HEAD).position(is_head) {
+            Some(at) => Resync::Found(at),
             // What may be the beginning of one stays.
             None => Resync::Beyond(data.len().saturating_sub(HEAD - 1)),
         }

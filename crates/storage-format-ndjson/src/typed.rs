@@ -29,6 +29,11 @@ pub fn from_record<T: DeserializeOwned>(record: &Record) -> Result<T> {
 /// # Errors
 /// As [`from_record`].
 pub fn check(record: &Record) -> Result<()> {
+    // What is passed over is not looked at closely.
+    if let Err(wrong) = std::str::from_utf8(&record.content) {
+        let at = record.offset + wrong.valid_up_to() as u64;
+        return Err(Flaw::new(FlawKind::Damaged, NAME, "no UTF-8").at(at, record.number).into());
+    }
     from_record::<IgnoredAny>(record).map(drop)
 }
 

@@ -63,7 +63,7 @@ async fn decoded(bytes: ByteStream, args: &Cat, name: &str) -> storage_core::Res
 }
 
 /// The object's store and key. Elsewhere than here nothing is asked first: the data is the first request.
-async fn open(place: &Place) -> storage_core::Result<(Store, Key)> {
+pub(super) async fn open(place: &Place) -> storage_core::Result<(Store, Key)> {
     let how = How::links(Links::Follow);
     if let Place::Url(_) = place {
         return place.open_object(how).await;

@@ -31,7 +31,7 @@ pub(crate) async fn compress(args: Compress, output: &mut Output) -> Result<(), 
         Ok(format!("{}.{extension}", source.base_name()?))
     })?;
     let meter = Meter::new(output, "compressing");
-    let plain = Counted::new(source.read(&meter).await?);
+    let plain = Counted::new(source.read(Some(&meter)).await?);
     let read = plain.count();
     let encoded = codec::encode(plain.stream, codec.clone(), &options)?;
     let written =
@@ -51,7 +51,7 @@ pub(crate) async fn decompress(args: Decompress, output: &mut Output) -> Result<
         })
     })?;
     let meter = Meter::new(output, "decompressing");
-    let encoded = Counted::new(source.read(&meter).await?);
+    let encoded = Counted::new(source.read(Some(&meter)).await?);
     let read = encoded.count();
     let (codec, encoded) = match &args.codec {
         Some(name) => (named(name)?, encoded.stream),

@@ -378,7 +378,7 @@ impl Targets {
 }
 
 /// Whether two places are one file.
-fn is_same(one: &Place, other: &Place) -> bool {
+pub(super) fn is_same(one: &Place, other: &Place) -> bool {
     match (one, other) {
         (Place::Path(a), Place::Path(b)) => {
             std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).ok() == Some(a))

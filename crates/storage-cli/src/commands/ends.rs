@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::{StreamExt, TryStreamExt};
 use storage_core::{ByteStream, Error, ErrorKind, Operation, ReadOptions, WriteOptions, Writer};
 
-use crate::args::Links;
+use super::cat::open;
+use super::copy::is_same;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::pipe;
@@ -84,7 +85,20 @@ impl End {
         Ok(Self::Place(place, text.clone()))
     }
 
-    pub(crate) async fn read(&self, meter: &Meter) -> Result<ByteStream, Failure> {
+    /// Nothing but a file, whose name cannot be guessed.
+    pub(crate) fn file(self) -> Result<Self, Failure> {
+        let name = self.name();
+        self.below(|| {
+            let message = "this is a directory; say what the file in it is to be called";
+            Err(Error::new(ErrorKind::InvalidInput, message).with_name(name))
+        })
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Place(one, _), Self::Place(other, _)) if is_same(one, other))
+    }
+
+    pub(crate) async fn read(&self, meter: Option<&Meter>) -> Result<ByteStream, Failure> {
         let place = match self {
             Self::Standard => return Ok(pipe::stream(Path::new("-")).expect("because stdin is one")),
             Self::Place(place, _) => place,
@@ -94,8 +108,8 @@ impl End {
         {
             return Ok(piped);
         }
-        let (store, key) = place.open_object(How::links(Links::Follow)).await?;
-        let store = meter.watch(&store, Operation::Read);
+        let (store, key) = open(place).await.map_err(|error| error.renamed(place.shown()))?;
+        let store = meter.map_or_else(|| store.clone(), |meter| meter.watch(&store, Operation::Read));
         let reader = store.reader(&key, ReadOptions::new()).await;
         Ok(reader.map_err(|error| error.renamed(place.shown()))?.boxed())
     }

@@ -25,8 +25,8 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self {
             output_max: None,
-            // Zeros shrink to a thousandth by gzip, to less by others; what is far below that is no data.
-            ratio_max: 100_000,
+            // Zeros shrink to a thousandth by gzip, and to less than a millionth by bzip2.
+            ratio_max: 4_000_000,
             ratio_grace: 1 << 30,
             members_max: u64::MAX,
             header_max: 1 << 20,

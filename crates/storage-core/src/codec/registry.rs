@@ -38,11 +38,13 @@ impl Codecs {
     }
 
     /// The codec of data that begins with `head`, of which [`HEAD`] bytes are enough, and that has this name: the one that the
-    /// name tells, if the data may be in it, else the one whose mark it begins with.
+    /// name tells, if the data may be in it, else the one whose mark it begins with, else the one that the name tells, so that
+    /// what is empty or damaged is found out.
     pub fn detect(&self, head: &[u8], name: &str) -> Option<&Arc<dyn Codec>> {
         let head = &head[..head.len().min(HEAD)];
         let fits = |codec: &&Arc<dyn Codec>| !head.is_empty() && codec.next(head, true) == Next::Member;
-        let named = self.of_name(name).map(|(_, codec)| codec).filter(fits);
-        named.or_else(|| self.0.iter().find(|codec| codec.is_marked(head)))
+        let named = self.of_name(name).map(|(_, codec)| codec);
+        let marked = || self.0.iter().find(|codec| codec.is_marked(head));
+        named.filter(fits).or_else(marked).or(named)
     }
 }

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::{Codec, Codecs, DecodeOptions, Decoder, EncodeOptions, Encoder, HEAD};
 use crate::backend::ByteStream;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How many bytes come out at a time.
 const CHUNK: usize = 128 << 10;
@@ -44,6 +44,7 @@ pub fn decode(encoded: ByteStream, codec: Arc<dyn Codec>, options: DecodeOptions
         machine: Decoder::new(codec, options)?,
         at: At::Body,
         is_full: false,
+        failed: None,
     };
     Ok(Box::pin(try_unfold(way, Way::next)))
 }
@@ -59,6 +60,7 @@ pub fn encode(plain: ByteStream, codec: Arc<dyn Codec>, options: &EncodeOptions)
         machine: Encoder::new(codec, options)?,
         at: At::Body,
         is_full: false,
+        failed: None,
     };
     Ok(Box::pin(try_unfold(way, Way::next)))
 }
@@ -103,11 +105,26 @@ struct Way<M> {
     at: At,
     /// The last output was: more may be there without any more input.
     is_full: bool,
+    failed: Option<Error>,
 }
 
 impl<M: Machine> Way<M> {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut output = Vec::with_capacity(CHUNK);
+        if let Err(error) = self.fill(&mut output).await {
+            if output.is_empty() {
+                return Err(error);
+            }
+            // What came out before goes out before.
+            self.failed = Some(error);
+        }
+        Ok((!output.is_empty()).then(|| (output.into(), self)))
+    }
+
+    async fn fill(&mut self, output: &mut Vec<u8>) -> Result<()> {
         while self.at != At::Done && output.len() < CHUNK {
             match self.at {
                 At::Body if self.input.is_empty() && !self.is_full => {
@@ -125,15 +142,15 @@ impl<M: Machine> Way<M> {
                 }
                 At::Body => {
                     let mut rest = &self.input[..];
-                    self.machine.step(&mut rest, &mut output)?;
+                    self.machine.step(&mut rest, output)?;
                     let left = rest.len();
                     self.input = self.input.split_off(self.input.len() - left);
                     self.is_full = output.len() == output.capacity();
                 }
-                _ if self.machine.end(&mut output)? => self.at = At::Done,
+                _ if self.machine.end(output)? => self.at = At::Done,
                 _ => break,
             }
         }
-        Ok((!output.is_empty()).then(|| (output.into(), self)))
+        Ok(())
     }
 }

@@ -48,7 +48,7 @@ pub trait Framing: fmt::Debug + Send + Sync + 'static {
         Some(0)
     }
 
-    /// Where the next record begins, after a flaw at the front of `data` (clause FORMAT-3). `at_end` says that nothing follows.
+    /// Where the next record begins, in `data` that follows the first byte of one with a flaw (clause FORMAT-3). `at_end` says that nothing follows.
     /// Formats without a place to find give up everything.
     fn resync(&self, data: &[u8], at_end: bool) -> Resync;
 
@@ -124,7 +124,7 @@ pub enum Look {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resync {
-    /// A record begins behind so many bytes, of which there is at least one.
+    /// A record begins behind so many bytes.
     Found(usize),
     /// None begins before so many bytes; whether one begins there is told by more data.
     Beyond(usize),

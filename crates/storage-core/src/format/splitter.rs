@@ -99,17 +99,6 @@ impl<F: Framing> Splitter<F> {
             let at_end = self.at_end && whole;
             match self.state {
                 State::Failed => return Err(self.error(FlawKind::Damaged, 0, "it was refused before")),
-                State::Leaving(left) if data.is_empty() && self.at_end => {
-                    // It was told of already, and not that it is cut as well.
-                    self.state = State::Records;
-                    self.number = self.number.saturating_sub(1);
-                    let cut = Flaw::new(
-                        FlawKind::UnexpectedEnd,
-                        self.framing.about().name,
-                        format!("{left} bytes of a record are missing"),
-                    );
-                    self.flawed(cut, Some(0))?;
-                }
                 _ if data.is_empty() => return Ok(None),
                 State::Preamble => match self.framing.preamble(data, at_end) {
                     Some(count) => {
@@ -303,11 +292,11 @@ impl<F: Framing> Splitter<F> {
                     self.skipped.push(Skipped { flaw: placed, bytes: 0 });
                 }
                 self.seen = 0;
-                self.state = match next {
-                    Some(0) => State::Records,
-                    Some(left) => State::Leaving(left),
-                    None => State::Searching,
-                };
+                self.state = next.map_or(State::Searching, State::Leaving);
+                if next.is_none() {
+                    // None begins where this one does.
+                    self.skip(1);
+                }
                 Ok(())
             }
             _ => {
