@@ -28,6 +28,7 @@ pub(super) const CASES: &[CodecCase] = &[
     CodecCase::new("CODEC-3", "a-limit-of-members", members_max),
     CodecCase::new("CODEC-4", "every-level-reads-back", levels),
     CodecCase::new("CODEC-4", "a-level-that-is-none-is-refused", no_level),
+    CodecCase::new("CODEC-4", "what-the-format-does-not-have-is-refused", not_had),
     CodecCase::new("CODEC-4", "the-same-input-gives-the-same-output", reproducible),
     CodecCase::new("CODEC-4", "a-checksum-stands-behind-the-content", checksum).unless(no_checksum),
     CodecCase::new("CODEC-4", "the-ordinary-program-reads-it", tool_reads).unless(no_tool),
@@ -256,6 +257,26 @@ fn no_level(s: &CodecSubject) -> Result<(), Failure> {
             Err(error) => same("kind", error.kind(), ErrorKind::InvalidInput)?,
             Ok(_) => return Err(Failure::new(format_args!("level {level}: expected InvalidInput"))),
         }
+    }
+    Ok(())
+}
+
+fn not_had(s: &CodecSubject) -> Result<(), Failure> {
+    let (about, dictionary) = (s.codec.about(), &b"some words"[..]);
+    let refused =
+        |made: storage_core::Result<()>| made.is_err_and(|error| error.kind() == ErrorKind::InvalidInput);
+    if !about.has_dictionaries {
+        let with = EncodeOptions::new().dictionary(dictionary);
+        holds(
+            refused(Encoder::new(s.codec.clone(), &with).map(drop)),
+            "expected a dictionary to be refused",
+        )?;
+        let with = DecodeOptions::new().dictionary(dictionary);
+        holds(refused(Decoder::new(s.codec.clone(), with).map(drop)), "expected a dictionary to be refused")?;
+    }
+    if !about.has_windows {
+        let with = EncodeOptions::new().window_log(20);
+        holds(refused(Encoder::new(s.codec.clone(), &with).map(drop)), "expected a window to be refused")?;
     }
     Ok(())
 }

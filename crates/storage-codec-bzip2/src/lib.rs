@@ -3,11 +3,18 @@
 mod decode;
 mod encode;
 
+use storage_core::Result;
 use storage_core::codec::{About, Codec, DecodeOptions, EncodeOptions, MemberDecoder, MemberEncoder, Next};
-use storage_core::{Error, ErrorKind, Result};
 
-const ABOUT: About =
-    About { name: NAME, extensions: &["bz2", "bzip2"], levels: 1..=9, has_end: true, has_checksum: true };
+const ABOUT: About = About {
+    name: NAME,
+    extensions: &["bz2", "bzip2"],
+    levels: 1..=9,
+    has_end: true,
+    has_checksum: true,
+    has_dictionaries: false,
+    has_windows: false,
+};
 /// The name of the format in errors.
 const NAME: &str = "bzip2";
 /// How every stream begins; the size of its blocks follows as a digit.
@@ -33,14 +40,11 @@ impl Codec for Bzip2 {
         head.len() >= 10 && begins(head)
     }
 
-    fn decoder(&self, options: &DecodeOptions) -> Result<Box<dyn MemberDecoder>> {
-        refuse(options.dictionary.is_some(), "bzip2 has no dictionaries")?;
+    fn decoder(&self, _: &DecodeOptions) -> Result<Box<dyn MemberDecoder>> {
         Ok(Box::new(decode::Bzip2Decoder::new()))
     }
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
-        refuse(options.dictionary.is_some(), "bzip2 has no dictionaries")?;
-        refuse(options.window_log.is_some(), "the level of bzip2 is the size of its blocks")?;
         Ok(Box::new(encode::Bzip2Encoder::new(options.level.unwrap_or(9).unsigned_abs())))
     }
 }
@@ -53,8 +57,4 @@ fn begins(head: &[u8]) -> bool {
     MAGIC.starts_with(magic)
         && digit.iter().all(|digit| (b'1'..=b'9').contains(digit))
         && BLOCKS.iter().any(|begin| begin.starts_with(block))
-}
-
-fn refuse(given: bool, why: &'static str) -> Result<()> {
-    if given { Err(Error::new(ErrorKind::InvalidInput, why)) } else { Ok(()) }
 }

@@ -4,11 +4,18 @@ mod decode;
 mod encode;
 mod header;
 
+use storage_core::Result;
 use storage_core::codec::{About, Codec, DecodeOptions, EncodeOptions, MemberDecoder, MemberEncoder, Next};
-use storage_core::{Error, ErrorKind, Result};
 
-const ABOUT: About =
-    About { name: NAME, extensions: &["gz", "gzip"], levels: 0..=9, has_end: true, has_checksum: true };
+const ABOUT: About = About {
+    name: NAME,
+    extensions: &["gz", "gzip"],
+    levels: 0..=9,
+    has_end: true,
+    has_checksum: true,
+    has_dictionaries: false,
+    has_windows: false,
+};
 /// The name of the format in errors.
 const NAME: &str = "gzip";
 /// How every member begins.
@@ -38,19 +45,10 @@ impl Codec for Gzip {
     }
 
     fn decoder(&self, options: &DecodeOptions) -> Result<Box<dyn MemberDecoder>> {
-        refuse_dictionary(options.dictionary.is_some())?;
         Ok(Box::new(decode::GzipDecoder::new(options.header_max)))
     }
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
-        refuse_dictionary(options.dictionary.is_some())?;
-        if options.window_log.is_some() {
-            return Err(Error::new(ErrorKind::InvalidInput, "gzip looks back 32 KiB, always"));
-        }
         Ok(Box::new(encode::GzipEncoder::new(options.level.unwrap_or(6).unsigned_abs())))
     }
-}
-
-fn refuse_dictionary(given: bool) -> Result<()> {
-    if given { Err(Error::new(ErrorKind::InvalidInput, "gzip has no dictionaries")) } else { Ok(()) }
 }

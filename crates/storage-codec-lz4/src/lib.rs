@@ -16,6 +16,8 @@ const ABOUT: About = About {
     levels: 1..=1,
     has_end: true,
     has_checksum: true,
+    has_dictionaries: true,
+    has_windows: false,
 };
 /// The name of the format in errors.
 const NAME: &str = "lz4";
@@ -45,12 +47,9 @@ impl Codec for Lz4 {
     }
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
-        refuse(options.window_log.is_some(), "lz4 looks back 64 KiB, always")?;
-        refuse(options.dictionary.is_some(), "lz4 is written without dictionaries here")?;
+        if options.dictionary.is_some() {
+            return Err(Error::new(ErrorKind::InvalidInput, "lz4 is written without dictionaries here"));
+        }
         Ok(Box::new(encode::Lz4Encoder::new()))
     }
-}
-
-fn refuse(given: bool, why: &'static str) -> Result<()> {
-    if given { Err(Error::new(ErrorKind::InvalidInput, why)) } else { Ok(()) }
 }

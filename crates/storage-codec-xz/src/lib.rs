@@ -3,11 +3,18 @@
 mod decode;
 mod encode;
 
+use storage_core::Result;
 use storage_core::codec::{About, Codec, DecodeOptions, EncodeOptions, MemberDecoder, MemberEncoder, Next};
-use storage_core::{Error, ErrorKind, Result};
 
-const ABOUT: About =
-    About { name: NAME, extensions: &["xz"], levels: 0..=9, has_end: true, has_checksum: true };
+const ABOUT: About = About {
+    name: NAME,
+    extensions: &["xz"],
+    levels: 0..=9,
+    has_end: true,
+    has_checksum: true,
+    has_dictionaries: false,
+    has_windows: false,
+};
 /// The name of the format in errors.
 const NAME: &str = "xz";
 /// How every stream begins (the .xz file format, 2.1.1.1).
@@ -42,17 +49,10 @@ impl Codec for Xz {
     }
 
     fn decoder(&self, options: &DecodeOptions) -> Result<Box<dyn MemberDecoder>> {
-        refuse(options.dictionary.is_some(), "xz has no dictionaries")?;
         Ok(Box::new(decode::XzDecoder::new(options.window_max)))
     }
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
-        refuse(options.dictionary.is_some(), "xz has no dictionaries")?;
-        refuse(options.window_log.is_some(), "the level of xz says how far it looks back")?;
         Ok(Box::new(encode::XzEncoder::new(options.level.unwrap_or(6).unsigned_abs())?))
     }
-}
-
-fn refuse(given: bool, why: &'static str) -> Result<()> {
-    if given { Err(Error::new(ErrorKind::InvalidInput, why)) } else { Ok(()) }
 }

@@ -13,6 +13,8 @@ const ABOUT: About = About {
     levels: -7..=22,
     has_end: true,
     has_checksum: true,
+    has_dictionaries: true,
+    has_windows: true,
 };
 /// The name of the format in errors.
 const NAME: &str = "zstd";

@@ -39,6 +39,7 @@ impl Decoder {
     /// # Errors
     /// `InvalidInput` for options that the codec cannot follow.
     pub fn new(codec: Arc<dyn Codec>, options: DecodeOptions) -> Result<Self> {
+        codec.about().admit(options.dictionary.is_some(), false)?;
         let member = codec.decoder(&options)?;
         Ok(Self {
             codec,

@@ -34,6 +34,7 @@ impl Encoder {
         if options.member_size == Some(0) {
             return Err(Error::new(ErrorKind::InvalidInput, "a member of 0 bytes would have no end"));
         }
+        codec.about().admit(options.dictionary.is_some(), options.window_log.is_some())?;
         let member = codec.encoder(options)?;
         let member_size = options.member_size.unwrap_or(u64::MAX);
         Ok(Self { codec, member, member_size, inside: 0, ending: false, ended: false })

@@ -13,7 +13,7 @@ mod stream;
 
 use std::fmt;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::Flaw;
 
 pub use buffer::{gather, give};
@@ -67,6 +67,22 @@ pub struct About {
     pub has_end: bool,
     /// Whether a checksum stands behind the content. Where none does, damage may pass for data.
     pub has_checksum: bool,
+    /// Whether it can be made with a dictionary.
+    pub has_dictionaries: bool,
+    /// Whether it can be told how far to look back.
+    pub has_windows: bool,
+}
+
+impl About {
+    /// Refuses what the format does not have.
+    fn admit(&self, dictionary: bool, window: bool) -> Result<()> {
+        let what = match (dictionary && !self.has_dictionaries, window && !self.has_windows) {
+            (true, _) => "has no dictionaries",
+            (_, true) => "cannot be told how far to look back",
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::InvalidInput, format!("{} {what}", self.name)))
+    }
 }
 
 /// What stands between two members, or before the first.
