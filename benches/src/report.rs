@@ -68,7 +68,11 @@ struct Bests {
 }
 
 fn cells(figures: &Figures, bests: &Bests) -> String {
-    let ratio = |of: Spread, to: Option<f64>| to.map_or("-".into(), |to| format!("{:.2}", of.median / to));
+    // What is less than the clock tells is no measure.
+    let told = |to: &f64| *to >= 0.05;
+    let ratio = |of: Spread, to: Option<f64>| {
+        to.filter(told).map_or("-".into(), |to| format!("{:.2}", of.median / to))
+    };
     let requests = figures.requests.as_deref().unwrap_or("-");
     format!(
         "{} | {} | {} | {} | {} | {:.0} | {}",

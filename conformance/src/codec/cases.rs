@@ -7,6 +7,7 @@ use storage_core::codec::{self, Codec, DecodeOptions, Decoder, EncodeOptions, En
 use storage_core::{ErrorKind, FlawKind};
 
 use super::data::{decoded, decoded_in, encoded, encoded_in, flaw, flawed, noise, text};
+use super::threads::{index_finds, threads_decode, threads_encode, threads_tell, tool_reads_indexed};
 use super::tool::{missing, through};
 use super::{CodecCase, CodecSubject};
 use crate::expect::{holds, same, same_bytes};
@@ -15,30 +16,36 @@ use crate::failure::Failure;
 pub(super) const CASES: &[CodecCase] = &[
     CodecCase::new("CODEC-1", "any-split-gives-the-same", splits),
     CodecCase::new("CODEC-1", "what-had-no-room-comes-without-more-input", owed),
-    CodecCase::new("CODEC-1", "several-members-are-one-text", members),
+    CodecCase::new("CODEC-1", "several-members-are-one-text", members).unless(no_members),
+    CodecCase::new("CODEC-1", "several-threads-decode-the-same", threads_decode).unless(no_members),
+    CodecCase::new("CODEC-1", "an-index-finds-any-place", index_finds).unless(no_index_or_store),
     CodecCase::new("CODEC-1", "what-the-ordinary-program-writes", tool_writes).unless(no_tool),
     CodecCase::new("CODEC-2", "a-cut-is-an-unexpected-end", cuts),
     CodecCase::new("CODEC-2", "nothing-is-an-unexpected-end", nothing),
     CodecCase::new("CODEC-2", "damage-never-passes-for-data", damage).unless(no_checksum),
     CodecCase::new("CODEC-2", "what-follows-is-trailing-data", trailing),
-    CodecCase::new("CODEC-2", "another-format-is-foreign", foreign),
+    CodecCase::new("CODEC-2", "another-format-is-foreign", foreign).unless(no_mark),
+    CodecCase::new("CODEC-2", "several-threads-tell-the-same-flaw", threads_tell).unless(no_members),
     CodecCase::new("CODEC-2", "after-an-error-nothing-more-comes", failed),
     CodecCase::new("CODEC-3", "a-limit-of-output", output_max),
     CodecCase::new("CODEC-3", "a-limit-of-the-ratio", ratio_max),
-    CodecCase::new("CODEC-3", "a-limit-of-members", members_max),
+    CodecCase::new("CODEC-3", "a-limit-of-members", members_max).unless(no_members),
     CodecCase::new("CODEC-4", "every-level-reads-back", levels),
     CodecCase::new("CODEC-4", "a-level-that-is-none-is-refused", no_level),
     CodecCase::new("CODEC-4", "what-the-format-does-not-have-is-refused", not_had),
     CodecCase::new("CODEC-4", "the-same-input-gives-the-same-output", reproducible),
     CodecCase::new("CODEC-4", "a-checksum-stands-behind-the-content", checksum).unless(no_checksum),
     CodecCase::new("CODEC-4", "the-ordinary-program-reads-it", tool_reads).unless(no_tool),
-    CodecCase::new("CODEC-4", "members-of-a-size", member_size),
+    CodecCase::new("CODEC-4", "members-of-a-size", member_size).unless(no_members),
+    CodecCase::new("CODEC-4", "several-threads-encode-the-same", threads_encode).unless(no_members),
+    CodecCase::new("CODEC-4", "the-ordinary-program-reads-an-indexed-one", tool_reads_indexed)
+        .unless(no_tool_or_index),
     CodecCase::new("CODEC-4", "a-flush-makes-readable", flush),
     CodecCase::new("CODEC-5", "a-stream-of-damaged-data-ends-with-an-error", proved).unless(no_checksum),
 ];
 
 /// Of every kind: empty, short, longer than a window of small ones, without any repetition.
-fn samples() -> Vec<Vec<u8>> {
+pub(super) fn samples() -> Vec<Vec<u8>> {
     vec![Vec::new(), b"a".to_vec(), text(300), text(200_000), noise(1000), noise(100_000), vec![0; 1 << 20]]
 }
 
@@ -95,7 +102,9 @@ fn tool_writes(s: &CodecSubject) -> Result<(), Failure> {
         let once = through(&s.encode, &plain)?;
         let twice = [once.clone(), once.clone()].concat();
         same_bytes("what the program wrote", &decoded(&s.codec, &once)?, &plain)?;
-        same_bytes("twice", &decoded(&s.codec, &twice)?, &[plain.clone(), plain].concat())?;
+        if s.codec.about().has_members {
+            same_bytes("twice", &decoded(&s.codec, &twice)?, &[plain.clone(), plain].concat())?;
+        }
     }
     Ok(())
 }
@@ -103,8 +112,8 @@ fn tool_writes(s: &CodecSubject) -> Result<(), Failure> {
 fn tool_reads(s: &CodecSubject) -> Result<(), Failure> {
     for plain in samples() {
         for level in [None, Some(*s.codec.about().levels.start()), Some(*s.codec.about().levels.end())] {
-            let mut options = EncodeOptions::new().member_size(150_000);
-            options.level = level;
+            let mut options = EncodeOptions::new();
+            (options.level, options.member_size) = (level, s.codec.about().has_members.then_some(150_000));
             let data = encoded_in(&s.codec, &plain, &options, usize::MAX)?;
             same_bytes(format_args!("at level {level:?}"), &through(&s.decode, &data)?, &plain)?;
         }
@@ -114,7 +123,9 @@ fn tool_reads(s: &CodecSubject) -> Result<(), Failure> {
 
 fn cuts(s: &CodecSubject) -> Result<(), Failure> {
     let (one, two) = (encoded(&s.codec, &text(400))?, encoded(&s.codec, &noise(50))?);
-    let data = [&one[..], &two].concat();
+    // Where there are no members, the second one is none.
+    let behind = if s.codec.about().has_members { &two[..] } else { &[] };
+    let data = [&one[..], behind].concat();
     for cut in 1..data.len() {
         let found = decoded(&s.codec, &data[..cut]);
         if cut == one.len() {
@@ -225,7 +236,15 @@ fn ratio_max(s: &CodecSubject) -> Result<(), Failure> {
         made += output.len();
         output.clear();
     }
-    let found = found.and_then(|()| decoder.finish(&mut output));
+    let mut ended = false;
+    while found.is_ok() && !ended {
+        output.clear();
+        match decoder.finish(&mut output) {
+            Ok(is_all) => ended = is_all,
+            Err(error) => found = Err(error),
+        }
+        made += output.len();
+    }
     flawed("a bomb", found, FlawKind::TooLarge)?;
     holds(made <= 2 << 20, format_args!("expected about 1 MiB before the error, got {made} bytes"))?;
     same("with the defaults", decoded(&s.codec, &data)?.len(), 8 << 20)
@@ -278,12 +297,32 @@ fn not_had(s: &CodecSubject) -> Result<(), Failure> {
         let with = EncodeOptions::new().window_log(20);
         holds(refused(Encoder::new(s.codec.clone(), &with).map(drop)), "expected a window to be refused")?;
     }
+    if !about.has_members {
+        let with = EncodeOptions::new().member_size(1000);
+        holds(refused(Encoder::new(s.codec.clone(), &with).map(drop)), "expected members to be refused")?;
+    }
+    let too_large = about.indexes.as_ref().map_or(1000, |indexes| indexes.member_max + 1);
+    let with = EncodeOptions::new().indexed().member_size(too_large);
+    holds(refused(Encoder::new(s.codec.clone(), &with).map(drop)), "expected such an index to be refused")?;
     Ok(())
 }
 
 fn reproducible(s: &CodecSubject) -> Result<(), Failure> {
+    let plain = text(1_500_000);
+    for level in [
+        *s.codec.about().levels.start(),
+        3.max(*s.codec.about().levels.start()).min(*s.codec.about().levels.end()),
+    ] {
+        let options = EncodeOptions::new().level(level);
+        let whole = encoded_in(&s.codec, &plain, &options, usize::MAX)?;
+        for step in [65_537, 7001] {
+            let again = encoded_in(&s.codec, &plain, &options, step)?;
+            same_bytes(format_args!("level {level} by {step}"), &again, &whole)?;
+        }
+    }
     for plain in samples() {
-        let options = EncodeOptions::new().member_size(70_000);
+        let mut options = EncodeOptions::new();
+        options.member_size = s.codec.about().has_members.then_some(70_000);
         let whole = encoded_in(&s.codec, &plain, &options, usize::MAX)?;
         for step in [1, 3, 1000, 4096, 65_537] {
             if step < 1000 && plain.len() > 2000 {
@@ -341,6 +380,26 @@ fn flush(s: &CodecSubject) -> Result<(), Failure> {
     decoder.decode(&mut output.as_slice(), &mut found)?;
     holds(decoder.finish(&mut found)?, "expected a clean end")?;
     same_bytes("at the end", &found, &meant)
+}
+
+fn no_mark(s: &CodecSubject) -> Option<String> {
+    (!s.codec.about().has_mark).then(|| "the format has no mark".to_owned())
+}
+
+fn no_members(s: &CodecSubject) -> Option<String> {
+    (!s.codec.about().has_members).then(|| "the format has no members".to_owned())
+}
+
+fn no_index(s: &CodecSubject) -> Option<String> {
+    s.codec.about().indexes.is_none().then(|| "the format has no index".to_owned())
+}
+
+fn no_index_or_store(s: &CodecSubject) -> Option<String> {
+    no_index(s).or_else(|| s.store.is_none().then(|| "there is no store to read from".to_owned()))
+}
+
+fn no_tool_or_index(s: &CodecSubject) -> Option<String> {
+    no_index(s).or_else(|| no_tool(s))
 }
 
 fn no_checksum(s: &CodecSubject) -> Option<String> {

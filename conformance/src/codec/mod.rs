@@ -2,12 +2,14 @@
 
 mod cases;
 mod data;
+mod threads;
 mod tool;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use storage_core::Store;
 use storage_core::codec::Codec;
 
 use crate::case::CaseInfo;
@@ -22,6 +24,7 @@ pub struct CodecSubject {
     codec: Arc<dyn Codec>,
     encode: Vec<String>,
     decode: Vec<String>,
+    store: Option<Store>,
 }
 
 /// A statement about every codec.
@@ -54,7 +57,13 @@ impl CodecCase {
 impl CodecSubject {
     /// Tests this codec.
     pub fn new(codec: impl Codec) -> Self {
-        Self { codec: Arc::new(codec), encode: Vec::new(), decode: Vec::new() }
+        Self { codec: Arc::new(codec), encode: Vec::new(), decode: Vec::new(), store: None }
+    }
+
+    /// Gives it a store to keep data in, which it may fill: what an index finds is read from one.
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// Tells the commands that encode and decode standard input to standard output. Where they are not installed, what needs

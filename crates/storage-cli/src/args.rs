@@ -181,8 +181,8 @@ pub(crate) struct Cat {
     /// Only these bytes: 0..100, 100.., ..100, or -100 for the last hundred
     #[arg(long, short, value_parser = parse_range, value_name = "RANGE", allow_hyphen_values = true)]
     pub(crate) range: Option<ByteRange>,
-    /// Decompress, by what the data begins with or by its name, or as this codec says; what is not compressed is printed as it is
-    #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, conflicts_with = "range")]
+    /// Decompress, by what the data begins with or by its name, or as this codec says; what is not compressed is printed as it is. A range is one of what it means: without an index all before it is decoded, and no checksum reached
+    #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true)]
     pub(crate) decode: Option<Option<String>>,
 }
 
@@ -194,7 +194,7 @@ pub(crate) struct Compress {
     /// Where to, - for stdout; a directory keeps the name with an ending
     #[arg(value_name = "PLACE")]
     pub(crate) destination: OsString,
-    /// gzip, zstd, lz4, snappy, xz or bzip2; by default what the destination's name tells
+    /// gzip, zstd, lz4, brotli, snappy, xz or bzip2; by default what the destination's name tells
     #[arg(long, short, value_name = "CODEC")]
     pub(crate) codec: Option<String>,
     /// How hard to try, on the codec's own scale
@@ -203,6 +203,12 @@ pub(crate) struct Compress {
     /// Begin a new member after so many bytes, so that several readers can share the work
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) member_size: Option<u64>,
+    /// End with an index, so that a part can be read without what comes before it (gzip: BGZF, with the index in a file beside; zstd: seekable)
+    #[arg(long)]
+    pub(crate) seekable: bool,
+    /// How many threads work; 0 for as many as there are processors. With more than one what is written differs from what one writes
+    #[arg(long, short = 'T', value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
     /// Fail if something is there
     #[arg(long)]
     pub(crate) if_absent: bool,
@@ -216,12 +222,15 @@ pub(crate) struct Decompress {
     /// Where to, - for stdout; a directory keeps the name without its ending
     #[arg(value_name = "PLACE")]
     pub(crate) destination: OsString,
-    /// gzip, zstd, lz4, snappy, xz or bzip2; by default what the data begins with, else what the source's name tells
+    /// gzip, zstd, lz4, brotli, snappy, xz or bzip2; by default what the data begins with, else what the source's name tells
     #[arg(long, short, value_name = "CODEC")]
     pub(crate) codec: Option<String>,
     /// Fail once more than this comes out
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) output_max: Option<u64>,
+    /// How many threads work on members that tell how long they are; 0 for as many as there are processors
+    #[arg(long, short = 'T', value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
     /// Fail if something is there
     #[arg(long)]
     pub(crate) if_absent: bool,
@@ -233,10 +242,10 @@ pub(crate) struct RecordsSource {
     /// A file of records, compressed or not, or - for stdin
     #[arg(value_name = "PLACE")]
     pub(crate) place: OsString,
-    /// ndjson, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
+    /// ndjson, csv, tsv, hrec, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
     #[arg(long, short, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
-    /// How it is compressed, or none; by default what the name tells, and of lines of JSON what they begin with
+    /// How it is compressed, or none; by default what the name tells, and of text what it begins with
     #[arg(long, value_name = "CODEC")]
     pub(crate) codec: Option<String>,
     /// The most bytes of a record; 64M if not told
@@ -294,6 +303,20 @@ pub(crate) enum Records {
         /// Where to
         #[arg(value_name = "PLACE")]
         destination: OsString,
+    },
+    /// Write records into several files, each whole by itself
+    Split {
+        #[command(flatten)]
+        source: RecordsSource,
+        /// A directory, in which files are called part-00000 and so on, with the endings of the source's name
+        #[arg(value_name = "PLACE")]
+        destination: OsString,
+        /// Begin another file after so many records
+        #[arg(long, short, value_name = "N", required_unless_present = "size")]
+        number: Option<u64>,
+        /// Begin another file after so many bytes of records, before they are compressed
+        #[arg(long, short, value_name = "SIZE", value_parser = parse_size)]
+        size: Option<u64>,
     },
 }
 

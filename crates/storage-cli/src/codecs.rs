@@ -7,6 +7,8 @@ use storage_core::{Error, ErrorKind, Result, suggest};
 
 pub(crate) fn codecs() -> Codecs {
     let codecs: &[Arc<dyn Codec>] = &[
+        #[cfg(feature = "brotli")]
+        Arc::new(storage_codec_brotli::Brotli),
         #[cfg(feature = "bzip2")]
         Arc::new(storage_codec_bzip2::Bzip2),
         #[cfg(feature = "gzip")]

@@ -176,6 +176,18 @@ impl Place {
         }
     }
 
+    /// A place beside this one, with this behind a dot at the end of its name.
+    pub(crate) fn beside(&self, extension: &str) -> Self {
+        match self {
+            Self::Path(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(format!(".{extension}"));
+                Self::Path(name.into())
+            }
+            Self::Url(remote) => Self::Url(remote.at(format!("{}.{extension}", remote.location().path()))),
+        }
+    }
+
     /// Opens the directory at this place.
     pub(crate) async fn open(&self, how: How) -> Result<Store> {
         match self {

@@ -4,8 +4,15 @@ mod common;
 
 use common::Sandbox;
 
-const CODECS: [(&str, &str); 6] =
-    [("bzip2", "bz2"), ("gzip", "gz"), ("lz4", "lz4"), ("snappy", "sz"), ("xz", "xz"), ("zstd", "zst")];
+const CODECS: [(&str, &str); 7] = [
+    ("brotli", "br"),
+    ("bzip2", "bz2"),
+    ("gzip", "gz"),
+    ("lz4", "lz4"),
+    ("snappy", "sz"),
+    ("xz", "xz"),
+    ("zstd", "zst"),
+];
 
 fn text() -> Vec<u8> {
     (0..40_000).flat_map(|n| format!("line {n} of some text\n").into_bytes()).collect()
@@ -20,6 +27,13 @@ fn every_codec_there_and_back() {
         sandbox.run(["compress", "plain", &name]).ok();
         let size = sandbox.read(&name).len();
         assert!(size > 100 && size < text().len() / 2, "{codec}: {size} bytes");
+        if codec == "brotli" {
+            // Nothing marks it: its name tells it, or whoever reads it.
+            sandbox.run(["decompress", &name, "back"]).ok();
+            assert!(sandbox.read("back") == text());
+            assert!(sandbox.run(["cat", "--decode=brotli", &name]).ok().stdout == text());
+            continue;
+        }
         // By its content alone.
         sandbox.put("nameless", sandbox.read(&name));
         sandbox.run(["decompress", "nameless", "back"]).ok();
@@ -80,7 +94,9 @@ fn what_is_damaged_is_not_published() {
             }
             assert_eq!(sandbox.read("there"), b"before", "{codec}, {what}");
             assert!(!sandbox.exists("new"), "{codec}, {what}");
-            let ran = sandbox.run(["cat", "--decode", "bad"]).ends(1);
+            // By its content; what has no mark is told.
+            let decode = if codec == "brotli" { "--decode=brotli" } else { "--decode" };
+            let ran = sandbox.run(["cat", decode, "bad"]).ends(1);
             assert!(ran.stderr.contains("at byte"), "{codec}, {what}: {ran:?}");
         }
     }
@@ -121,4 +137,78 @@ fn limits_and_conditions() {
         sandbox.run(["cat", "--decode", "plain"]).ok().stdout == text(),
         "what is not compressed is printed as it is"
     );
+}
+
+#[test]
+fn several_threads_write_the_same_however_many_they_are() {
+    let sandbox = Sandbox::new();
+    sandbox.put("plain", text());
+    for (codec, ending) in CODECS {
+        let name = |threads: &str| format!("by-{threads}.{ending}");
+        for threads in ["2", "5"] {
+            sandbox.run(["compress", "--threads", threads, "plain", &name(threads)]).ok();
+            sandbox.run(["decompress", "--threads", threads, &name(threads), "back"]).ok();
+            assert!(sandbox.read("back") == text(), "{codec}");
+        }
+        assert!(sandbox.read(name("2")) == sandbox.read(name("5")), "{codec}");
+    }
+}
+
+#[test]
+fn a_part_of_what_is_compressed() {
+    let sandbox = Sandbox::new();
+    let text = text();
+    sandbox.put("plain", &text);
+    for (name, seekable) in [
+        ("a.gz", true),
+        ("a.zst", true),
+        ("b.gz", false),
+        ("b.zst", false),
+        ("b.br", false),
+        ("plain", false),
+    ] {
+        if seekable {
+            sandbox.run(["compress", "--seekable", "--member-size", "20000", "plain", name]).ok();
+        } else if name != "plain" {
+            sandbox.run(["compress", "plain", name]).ok();
+        }
+        let end = text.len();
+        for (range, meant) in
+            [("0..10", 0..10), ("19995..60000", 19_995..60_000), ("700000..", 700_000..end), ("5..5", 5..5)]
+        {
+            let found = sandbox.run(["cat", "--decode", "--range", range, name]).ok();
+            assert!(found.stdout == text[meant], "{name} {range}");
+        }
+        assert!(sandbox.run(["cat", "--decode", name]).ok().stdout == text, "{name}");
+    }
+    assert!(
+        sandbox.run(["cat", "--decode", "--range=-100", "a.zst"]).ok().stdout == text[text.len() - 100..]
+    );
+    assert!(sandbox.exists("a.gz.gzi"), "the index beside");
+    let refused = sandbox.run(["cat", "--decode", "--range=-100", "a.gz"]).ends(1);
+    assert!(refused.stderr.contains("how long its content is"), "{refused:?}");
+    let refused = sandbox.run(["compress", "--seekable", "plain", "a.xz"]).ends(2);
+    assert!(refused.stderr.contains("xz has no index"), "{refused:?}");
+}
+
+/// What is damaged costs only those who read it.
+#[test]
+fn a_part_does_not_read_the_rest() {
+    let sandbox = Sandbox::new();
+    let text = text();
+    sandbox.put("plain", &text);
+    for name in ["a.gz", "a.zst"] {
+        sandbox.run(["compress", "--seekable", "--member-size", "60000", "plain", name]).ok();
+        let mut data = sandbox.read(name);
+        data[100] ^= 0xff;
+        let index = sandbox.exists("a.gz.gzi").then(|| sandbox.read("a.gz.gzi"));
+        sandbox.put(name, data);
+        if let Some(index) = index {
+            // Not older than the data.
+            sandbox.put("a.gz.gzi", index);
+        }
+        let found = sandbox.run(["cat", "--decode", "--range", "300000..300100", name]).ok();
+        assert!(found.stdout == text[300_000..300_100], "{name}");
+        sandbox.run(["cat", "--decode", "--range", "0..100", name]).ends(1);
+    }
 }

@@ -156,3 +156,83 @@ fn a_link_is_what_it_points_to() {
     let refused = sandbox.run(["convert", "--to", "lp", "here.ndjson", "far/"]).ends(2);
     assert!(refused.stderr.contains("this is a directory"), "{refused:?}");
 }
+
+#[test]
+fn rows_and_their_names() {
+    let sandbox = Sandbox::new();
+    sandbox.put("a.csv", "id,said\r\n007,\"yes, no\"\r\n8,\r\n");
+    sandbox.run(["convert", "a.csv", "b.ndjson.gz"]).ok();
+    let lines = sandbox.run(["cat", "--decode", "b.ndjson.gz"]).ok();
+    assert_eq!(lines.out(), "{\"id\":\"007\",\"said\":\"yes, no\"}\n{\"id\":\"8\",\"said\":\"\"}\n");
+    sandbox.run(["convert", "b.ndjson.gz", "c.tsv"]).ok();
+    assert_eq!(sandbox.read("c.tsv"), b"id\tsaid\n007\tyes, no\n8\t\n");
+    sandbox.put("d.ndjson", "{\"n\":1.50,\"deep\":[1]}\n{\"n\":2,\"more\":3}\n");
+    let refused = sandbox.run(["convert", "d.ndjson", "d.csv"]).ends(2);
+    assert!(refused.stderr.contains("`more`") && refused.stderr.contains("byte 22"), "{refused:?}");
+    assert!(!sandbox.exists("d.csv"));
+    sandbox.put("cut.csv", "a,b\n1,\"x");
+    let cut = sandbox.run(["records", "count", "cut.csv"]).ends(2);
+    assert!(cut.stderr.contains("a quoted field has no end"), "{cut:?}");
+}
+
+#[test]
+fn a_record_file_tells_what_was_lost() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..200_000).map(|n| format!("{{\"n\":{n},\"text\":\"some text\"}}\n")).collect();
+    sandbox.put("a.ndjson", &lines);
+    sandbox.run(["convert", "a.ndjson", "a.hrec"]).ok();
+    assert!(sandbox.read("a.hrec").len() < lines.len() / 4, "blocks are compressed");
+    assert_eq!(counted(&sandbox, "a.hrec"), "200000");
+    sandbox.run(["convert", "a.hrec", "back.ndjson"]).ok();
+    assert!(sandbox.read("back.ndjson") == lines.as_bytes());
+
+    let mut data = sandbox.read("a.hrec");
+    let middle = data.len() / 2;
+    data[middle] ^= 1;
+    sandbox.put("bad.hrec", &data);
+    sandbox.run(["convert", "bad.hrec", "none.ndjson"]).ends(2);
+    assert!(!sandbox.exists("none.ndjson"));
+    let recovered = sandbox.run(["records", "recover", "bad.hrec", "good.ndjson"]).ends(1);
+    let kept = sandbox.read("good.ndjson").iter().filter(|byte| **byte == b'\n').count();
+    assert!(recovered.stderr.contains(&format!("lost: {}", 200_000 - kept)), "{recovered:?}");
+    assert!(kept > 100_000 && kept < 200_000);
+
+    sandbox.put("cut.hrec", &data[..middle]);
+    let cut = sandbox.run(["records", "validate", "cut.hrec"]).ends(1);
+    assert!(cut.stderr.contains("unexpected end"), "{cut:?}");
+}
+
+#[test]
+fn files_of_so_many_records() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..25).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    sandbox.put("a.ndjson", &lines);
+    for name in ["a.ndjson", "b.ndjson.gz", "b.hrec", "b.tfrecord.zst"] {
+        if name != "a.ndjson" {
+            sandbox.run(["convert", "a.ndjson", name]).ok();
+        }
+        let ending = &name[1..];
+        let directory = format!("parts{ending}");
+        sandbox.run(["records", "split", "--number", "10", name, &directory]).ok();
+        let part = |at: u32| format!("{directory}/part-0000{at}{ending}");
+        let counts: Vec<String> = (0..3).map(|at| counted(&sandbox, &part(at))).collect();
+        assert_eq!(counts, ["10", "10", "5"], "{name}");
+        assert!(!sandbox.exists(part(3)));
+        let mut back = Vec::new();
+        for at in 0..3 {
+            sandbox.run(["convert", &part(at), "back.ndjson"]).ok();
+            back.extend(sandbox.read("back.ndjson"));
+        }
+        assert!(back == lines.as_bytes(), "{name}");
+    }
+    sandbox.run(["records", "split", "--size", "100", "a.ndjson", "sized"]).ok();
+    assert!(sandbox.exists("sized/part-00001.ndjson"));
+    sandbox.run(["records", "split", "a.ndjson", "none"]).ends(2);
+    // Nothing is written over: neither the source nor a part of another run.
+    let again =
+        sandbox.run(["records", "split", "--number", "5", "sized/part-00001.ndjson", "sized"]).ends(2);
+    assert!(again.stderr.contains("part-00000.ndjson"), "{again:?}");
+    sandbox.put("bad.lp", b"\0\0\0\x02{}\0\0\0\x09{}");
+    sandbox.run(["records", "split", "--number", "5", "bad.lp", "bad"]).ends(2);
+    assert!(!sandbox.exists("bad/part-00000.lp"), "what is not whole is not published");
+}

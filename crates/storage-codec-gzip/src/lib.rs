@@ -1,20 +1,27 @@
 #![doc = include_str!("../README.md")]
 
+mod bgzf;
 mod decode;
 mod encode;
 mod header;
 
-use storage_core::Result;
-use storage_core::codec::{About, Codec, DecodeOptions, EncodeOptions, MemberDecoder, MemberEncoder, Next};
+use storage_core::codec::{
+    About, Codec, DecodeOptions, EncodeOptions, Extent, MemberDecoder, MemberEncoder, Next, Place, Walk,
+};
+use storage_core::{Flaw, Result};
 
 const ABOUT: About = About {
     name: NAME,
     extensions: &["gz", "gzip"],
     levels: 0..=9,
+    has_mark: true,
+    has_members: true,
     has_end: true,
     has_checksum: true,
     has_dictionaries: false,
     has_windows: false,
+    has_threads: false,
+    indexes: Some(bgzf::INDEXES),
 };
 /// The name of the format in errors.
 const NAME: &str = "gzip";
@@ -49,6 +56,26 @@ impl Codec for Gzip {
     }
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
-        Ok(Box::new(encode::GzipEncoder::new(options.level.unwrap_or(6).unsigned_abs())))
+        let level = options.level.unwrap_or(6).unsigned_abs();
+        Ok(match options.indexed {
+            true => Box::new(bgzf::BgzfEncoder::new(level)),
+            false => Box::new(encode::GzipEncoder::new(level)),
+        })
+    }
+
+    fn walk(&self, data: &[u8], _: usize) -> Walk {
+        bgzf::walk(data)
+    }
+
+    fn index(&self, _: &[Extent]) -> Result<Vec<u8>> {
+        Ok(bgzf::END.to_vec())
+    }
+
+    fn index_beside(&self, members: &[Extent]) -> Vec<u8> {
+        bgzf::beside(members)
+    }
+
+    fn read_index_beside(&self, file: &[u8]) -> Result<Vec<Place>, Flaw> {
+        bgzf::read_beside(file)
     }
 }

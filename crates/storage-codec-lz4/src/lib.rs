@@ -14,10 +14,14 @@ const ABOUT: About = About {
     extensions: &["lz4"],
     // The library has one way to compress, the fast one.
     levels: 1..=1,
+    has_mark: true,
+    has_members: true,
     has_end: true,
     has_checksum: true,
     has_dictionaries: true,
     has_windows: false,
+    has_threads: false,
+    indexes: None,
 };
 /// The name of the format in errors.
 const NAME: &str = "lz4";

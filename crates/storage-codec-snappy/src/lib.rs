@@ -14,11 +14,15 @@ const ABOUT: About = About {
     extensions: &["sz", "snappy"],
     levels: 1..=1,
     // It ends where the data ends.
+    has_mark: true,
+    has_members: true,
     has_end: false,
     // Each chunk has one, and nothing covers their sequence: one bit makes a chunk of data one that is skipped.
     has_checksum: false,
     has_dictionaries: false,
     has_windows: false,
+    has_threads: false,
+    indexes: None,
 };
 /// The name of the format in errors.
 const NAME: &str = "snappy";

@@ -10,10 +10,14 @@ const ABOUT: About = About {
     name: NAME,
     extensions: &["xz"],
     levels: 0..=9,
+    has_mark: true,
+    has_members: true,
     has_end: true,
     has_checksum: true,
     has_dictionaries: false,
     has_windows: false,
+    has_threads: false,
+    indexes: None,
 };
 /// The name of the format in errors.
 const NAME: &str = "xz";

@@ -12,6 +12,11 @@ const LEVEL: i32 = 3;
 /// From which window on repetitions far apart are looked for by another search.
 const LONG: u32 = 27;
 
+/// More threads than that help nobody.
+const THREADS_MAX: usize = 200;
+/// Bytes that a thread works on at a time.
+const JOB: u32 = 8 << 20;
+
 pub(crate) struct ZstdEncoder {
     context: CCtx<'static>,
 }
@@ -25,6 +30,12 @@ impl ZstdEncoder {
         if let Some(log) = options.window_log {
             set(CParameter::WindowLog(log))?;
             set(CParameter::EnableLongDistanceMatching(log >= LONG))?;
+        }
+        if options.threads > 1 {
+            // The same output, however many there are.
+            set(CParameter::NbWorkers(options.threads.min(THREADS_MAX) as u32))?;
+            // Of a job that has begun nothing can be taken back: who gives up waits for no more than this.
+            set(CParameter::JobSize(JOB))?;
         }
         if let Some(dictionary) = &options.dictionary {
             context.load_dictionary(dictionary).map_err(refused)?;

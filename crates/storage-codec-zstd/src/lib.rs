@@ -2,19 +2,27 @@
 
 mod decode;
 mod encode;
+mod seekable;
+mod walk;
 
-use storage_core::Result;
-use storage_core::codec::{About, Codec, DecodeOptions, EncodeOptions, MemberDecoder, MemberEncoder, Next};
+use storage_core::codec::{
+    About, Codec, DecodeOptions, EncodeOptions, Extent, MemberDecoder, MemberEncoder, Next, Tail, Walk,
+};
+use storage_core::{Flaw, Result};
 
 const ABOUT: About = About {
     name: NAME,
     extensions: &["zst", "zstd"],
     // The fast ones below zero go further, and nobody uses those.
     levels: -7..=22,
+    has_mark: true,
+    has_members: true,
     has_end: true,
     has_checksum: true,
     has_dictionaries: true,
     has_windows: true,
+    has_threads: true,
+    indexes: Some(seekable::INDEXES),
 };
 /// The name of the format in errors.
 const NAME: &str = "zstd";
@@ -52,6 +60,18 @@ impl Codec for Zstd {
 
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>> {
         Ok(Box::new(encode::ZstdEncoder::new(options)?))
+    }
+
+    fn walk(&self, data: &[u8], from: usize) -> Walk {
+        walk::walk(data, from)
+    }
+
+    fn index(&self, members: &[Extent]) -> Result<Vec<u8>> {
+        seekable::table(members)
+    }
+
+    fn find_index(&self, tail: &[u8]) -> Result<Tail, Flaw> {
+        seekable::find(tail)
     }
 }
 

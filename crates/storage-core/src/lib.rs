@@ -15,6 +15,7 @@ mod meta;
 mod options;
 mod path;
 mod pattern;
+pub mod pipeline;
 mod progress;
 mod provider;
 mod range;

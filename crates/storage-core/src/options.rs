@@ -196,6 +196,11 @@ impl WriteOptions {
         Self::default()
     }
 
+    /// Whether the write happens under a condition only.
+    pub fn is_conditional(&self) -> bool {
+        self.request.condition != Condition::default()
+    }
+
     /// Fails with `AlreadyExists` if anything stands at the key.
     pub fn if_absent(mut self) -> Self {
         self.request.condition = Condition::IfAbsent;

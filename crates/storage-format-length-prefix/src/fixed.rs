@@ -9,7 +9,7 @@ const BIG: [About; 3] = [about("u16be", &[]), about("u32be", &["lp"]), about("u6
 const LITTLE: [About; 3] = [about("u16le", &[]), about("u32le", &[]), about("u64le", &[])];
 
 const fn about(name: &'static str, extensions: &'static [&'static str]) -> About {
-    About { name, extensions, has_checksum: false, tells_length: true, recovers: false }
+    About { name, extensions, has_checksum: false, tells_length: true, recovers: false, shares: None }
 }
 
 /// How a length is written.

@@ -18,6 +18,8 @@ const ABOUT: About = About {
     has_checksum: true,
     tells_length: true,
     recovers: true,
+    // A record may hold such records itself.
+    shares: None,
 };
 /// The name of the format in errors.
 const NAME: &str = "tfrecord";

@@ -6,8 +6,14 @@ use storage_core::{Flaw, FlawKind};
 
 use crate::fixed::record;
 
-const ABOUT: About =
-    About { name: NAME, extensions: &["varint"], has_checksum: false, tells_length: true, recovers: false };
+const ABOUT: About = About {
+    name: NAME,
+    extensions: &["varint"],
+    has_checksum: false,
+    tells_length: true,
+    recovers: false,
+    shares: None,
+};
 /// The name of the format in errors.
 const NAME: &str = "varint";
 /// The most bytes of a length: 64 bits in groups of seven.

@@ -15,6 +15,7 @@ const ABOUT: About = About {
     // A number that was cut is a number.
     tells_length: false,
     recovers: true,
+    shares: Some(0),
 };
 /// The name of the format in errors.
 const NAME: &str = "ndjson";

@@ -1,7 +1,9 @@
 //! `haul compress` and `haul decompress`
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use storage_core::codec::{self, Codec, DecodeOptions, EncodeOptions};
 use storage_core::{Error, ErrorKind};
@@ -26,6 +28,10 @@ pub(crate) async fn compress(args: Compress, output: &mut Output) -> Result<(), 
     let mut options = EncodeOptions::new();
     options.level = args.level;
     options.member_size = args.member_size;
+    options.indexed = args.seekable;
+    // One processor, too, cuts it as several do: what is written is the same everywhere.
+    options.threads = if args.threads == 0 { threads(0).max(2) } else { args.threads };
+    let beside = codec.about().indexes.as_ref().and_then(|indexes| indexes.beside).filter(|_| args.seekable);
     let destination = destination.below(|| {
         let extension = codec.about().extensions.first().copied().unwrap_or_default();
         Ok(format!("{}.{extension}", source.base_name()?))
@@ -33,11 +39,20 @@ pub(crate) async fn compress(args: Compress, output: &mut Output) -> Result<(), 
     let meter = Meter::new(output, "compressing");
     let plain = Counted::new(source.read(Some(&meter)).await?);
     let read = plain.count();
-    let encoded = codec::encode(plain.stream, codec.clone(), &options)?;
+    let members = Arc::new(Mutex::new(Vec::new()));
+    let told = members.clone();
+    let keep = move |members| *told.lock().unwrap_or_else(PoisonError::into_inner) = members;
+    let encoded = codec::encode_indexed(plain.stream, codec.clone(), &options, keep)?;
     let written =
         destination.write(encoded, args.if_absent, output).await.map_err(|broken| broken.of(&source.name()));
     meter.finish();
     let written = written?;
+    // Behind the data, so that it is not older.
+    if let Some(index) = beside.and_then(|extension| destination.beside(extension)) {
+        let members = std::mem::take(&mut *members.lock().unwrap_or_else(PoisonError::into_inner));
+        let bytes = stream::iter([Ok(codec.index_beside(&members).into())]).boxed();
+        index.write(bytes, false, output).await.map_err(|broken| broken.of(&source.name()))?;
+    }
     tell(output, "compressed", &codec, &destination, read(), written)
 }
 
@@ -67,12 +82,18 @@ pub(crate) async fn decompress(args: Decompress, output: &mut Output) -> Result<
     };
     let mut options = DecodeOptions::new();
     options.output_max = args.output_max;
+    options.threads = threads(args.threads);
     let plain = codec::decode(encoded, codec.clone(), options)?;
     let written =
         destination.write(plain, args.if_absent, output).await.map_err(|broken| broken.of(&source.name()));
     meter.finish();
     let written = written?;
     tell(output, "decompressed", &codec, &destination, read(), written)
+}
+
+/// As many as were asked for, or as there are processors, of which more than a few help little and hold much memory.
+pub(super) fn threads(asked: usize) -> usize {
+    if asked > 0 { asked } else { available_parallelism().map_or(1, usize::from).min(8) }
 }
 
 fn tell(

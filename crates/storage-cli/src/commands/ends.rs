@@ -85,6 +85,14 @@ impl End {
         Ok(Self::Place(place, text.clone()))
     }
 
+    /// A place beside it, if it has a name.
+    pub(crate) fn beside(&self, extension: &str) -> Option<Self> {
+        match self {
+            Self::Standard => None,
+            Self::Place(place, text) => Some(Self::Place(place.beside(extension), text.clone())),
+        }
+    }
+
     /// Nothing but a file, whose name cannot be guessed.
     pub(crate) fn file(self) -> Result<Self, Failure> {
         let name = self.name();

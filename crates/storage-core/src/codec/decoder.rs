@@ -72,6 +72,19 @@ impl Decoder {
         self.run(&mut &[][..], true, output)
     }
 
+    /// Counts whole members that somebody else decoded, of so many bytes. Says whether they could come next, and the options
+    /// allow them; if not, nothing has changed.
+    pub(super) fn pass(&mut self, members: u64, taken: u64, made: u64) -> bool {
+        let after = (self.taken + taken, self.made + made, self.members + members);
+        let is_between = self.state == State::Between && self.head.is_empty();
+        let passes =
+            is_between && after.2 <= self.options.members_max && self.excess(after.0, after.1).is_none();
+        if passes {
+            (self.taken, self.made, self.members) = after;
+        }
+        passes
+    }
+
     /// Bytes of input so far, without those that still have to tell what they are.
     pub fn taken(&self) -> u64 {
         self.taken
@@ -93,14 +106,16 @@ impl Decoder {
             match self.state {
                 State::Failed => return Err(self.flaw(FlawKind::Damaged, "it was refused before")),
                 State::Between => {
-                    let missing = HEAD - self.head.len();
+                    // Where nothing marks a beginning, no more of it says more.
+                    let wanted = if self.codec.about().has_mark { HEAD } else { 1 };
+                    let missing = wanted - self.head.len();
                     let (more, rest) = input.split_at(missing.min(input.len()));
                     self.head.extend_from_slice(more);
                     *input = rest;
                     if self.head.is_empty() && at_end {
                         return if self.members > 0 { Ok(true) } else { self.cut("there is nothing") };
                     }
-                    if self.head.len() < HEAD && !at_end {
+                    if self.head.len() < wanted && !at_end {
                         return Ok(false);
                     }
                     self.recognise()?;
@@ -179,16 +194,20 @@ impl Decoder {
             }
             Ok(false) => {}
         }
+        match self.excess(self.taken, self.made) {
+            Some(message) => self.refuse(FlawKind::TooLarge, message),
+            None => Ok(()),
+        }
+    }
+
+    /// What is too much, if that much went in and came out.
+    fn excess(&self, taken: u64, made: u64) -> Option<String> {
         let options = &self.options;
-        if options.output_max.is_some_and(|most| self.made > most) {
-            let message = format!("more than {} bytes come out", options.output_max.unwrap_or_default());
-            return self.refuse(FlawKind::TooLarge, message);
+        if let Some(most) = options.output_max.filter(|most| made > *most) {
+            return Some(format!("more than {most} bytes come out"));
         }
-        if self.made > options.ratio_grace && self.made / self.taken.max(1) > options.ratio_max {
-            let message = format!("more than {} bytes come out for each that goes in", options.ratio_max);
-            return self.refuse(FlawKind::TooLarge, message);
-        }
-        Ok(())
+        let is_bomb = made > options.ratio_grace && made / taken.max(1) > options.ratio_max;
+        is_bomb.then(|| format!("more than {} bytes come out for each that goes in", options.ratio_max))
     }
 
     fn cut<T>(&mut self, message: &str) -> Result<T> {

@@ -7,6 +7,8 @@
 mod buffer;
 mod decoder;
 mod encoder;
+mod index;
+mod members;
 mod options;
 mod registry;
 mod stream;
@@ -14,14 +16,15 @@ mod stream;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::flaw::Flaw;
+use crate::flaw::{Flaw, FlawKind};
 
 pub use buffer::{gather, give};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub use index::{Index, Place, Tail, find_index, read_range};
 pub use options::{DecodeOptions, EncodeOptions};
 pub use registry::Codecs;
-pub use stream::{decode, detect, encode};
+pub use stream::{decode, detect, encode, encode_indexed};
 
 /// How many bytes at most tell what begins where a member ended.
 pub const HEAD: usize = 16;
@@ -51,6 +54,41 @@ pub trait Codec: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `InvalidInput` for options that cannot be.
     fn encoder(&self, options: &EncodeOptions) -> Result<Box<dyn MemberEncoder>>;
+
+    /// How far the member goes that `data` begins with, where that shows without decoding it. `from` is 0, or where the last
+    /// answer on these bytes said that more is told, which may lie behind them.
+    fn walk(&self, _data: &[u8], _from: usize) -> Walk {
+        Walk::Unknown
+    }
+
+    /// What ends [indexed](EncodeOptions::indexed) data behind these members.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there are more than an index holds.
+    fn index(&self, _members: &[Extent]) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// The index at the end of data whose last bytes are `tail`.
+    ///
+    /// # Errors
+    /// A flaw of an index that is damaged, placed by its offset in `tail`.
+    fn find_index(&self, _tail: &[u8]) -> Result<Tail, Flaw> {
+        Ok(Tail::None)
+    }
+
+    /// The file that stands [beside](Indexes::beside) data of these members.
+    fn index_beside(&self, _members: &[Extent]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Where members begin, by the file beside them.
+    ///
+    /// # Errors
+    /// A flaw of a file that is none of these.
+    fn read_index_beside(&self, _file: &[u8]) -> Result<Vec<Place>, Flaw> {
+        Err(Flaw::new(FlawKind::Unsupported, self.about().name, "it has no index beside its data"))
+    }
 }
 
 /// What is known of a format.
@@ -63,6 +101,10 @@ pub struct About {
     pub extensions: &'static [&'static str],
     /// The levels that an encoder takes.
     pub levels: std::ops::RangeInclusive<i32>,
+    /// Whether data begins so that it cannot be taken for something else.
+    pub has_mark: bool,
+    /// Whether several members are one text. Where they are not there is one, and nothing may follow it.
+    pub has_members: bool,
     /// Whether a member tells its end. Where it does not, data that was cut between two of its blocks passes for whole.
     pub has_end: bool,
     /// Whether a checksum stands behind the content. Where none does, damage may pass for data.
@@ -71,6 +113,45 @@ pub struct About {
     pub has_dictionaries: bool,
     /// Whether it can be told how far to look back.
     pub has_windows: bool,
+    /// Whether one member can be made by several threads.
+    pub has_threads: bool,
+    /// How a member is found without those before it, where the format has a way.
+    pub indexes: Option<Indexes>,
+}
+
+/// How a format finds members.
+#[allow(clippy::exhaustive_structs)] // written down by codecs, and nobody else
+#[derive(Clone, Debug)]
+pub struct Indexes {
+    /// How many bytes of content a member has that nobody said a size of.
+    pub member_size: u64,
+    /// How many it may have.
+    pub member_max: u64,
+    /// The ending of the name of an index that stands in a file beside the data, behind the name of the data and a dot. Without
+    /// one the index is at the end of the data.
+    pub beside: Option<&'static str>,
+}
+
+/// How long a member is.
+#[allow(clippy::exhaustive_structs)] // two numbers, and nothing more
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// In bytes.
+    pub encoded: u32,
+    /// Its content, in bytes.
+    pub decoded: u32,
+}
+
+/// What the beginning of a member tells of its length.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// It ends behind so many bytes.
+    End(usize),
+    /// More is told at this byte.
+    On(usize),
+    /// It does not tell, or this is no member.
+    Unknown,
 }
 
 impl About {

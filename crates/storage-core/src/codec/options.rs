@@ -19,6 +19,9 @@ pub struct DecodeOptions {
     pub window_max: u64,
     /// The dictionary that the data was made with, where the format has such.
     pub dictionary: Option<bytes::Bytes>,
+    /// How many threads may decode members of a [stream](super::decode) at a time, where the format tells how long they are; less than
+    /// two work on the caller's. What comes out is the same.
+    pub threads: usize,
 }
 
 impl Default for DecodeOptions {
@@ -32,6 +35,7 @@ impl Default for DecodeOptions {
             header_max: 1 << 20,
             window_max: 128 << 20,
             dictionary: None,
+            threads: 0,
         }
     }
 }
@@ -72,6 +76,12 @@ impl DecodeOptions {
         self
     }
 
+    /// Sets how many threads may decode at a time.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// Sets the dictionary that the data was made with.
     pub fn dictionary(mut self, dictionary: impl Into<bytes::Bytes>) -> Self {
         self.dictionary = Some(dictionary.into());
@@ -91,6 +101,12 @@ pub struct EncodeOptions {
     pub window_log: Option<u32>,
     /// The dictionary to start from, where the format has such. Whoever reads it needs the same.
     pub dictionary: Option<bytes::Bytes>,
+    /// Ends with what finds a member without those before it, where the format has such. Members are of
+    /// [`member_size`](Self::member_size), or of the format's own.
+    pub indexed: bool,
+    /// How many threads may work at a time; less than two work on the caller's. With several, what is not cut into members of a size is
+    /// cut as the format has it, so that the output depends on whether there are several, and not on how many.
+    pub threads: usize,
 }
 
 impl EncodeOptions {
@@ -114,6 +130,18 @@ impl EncodeOptions {
     /// Sets how far back to look.
     pub fn window_log(mut self, log: u32) -> Self {
         self.window_log = Some(log);
+        self
+    }
+
+    /// Ends with what finds a member without those before it.
+    pub fn indexed(mut self) -> Self {
+        self.indexed = true;
+        self
+    }
+
+    /// Sets how many threads may work at a time.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 

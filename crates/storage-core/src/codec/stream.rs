@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures_util::stream::{iter, try_unfold};
 use futures_util::{FutureExt, StreamExt};
 
-use super::{Codec, Codecs, DecodeOptions, Decoder, EncodeOptions, Encoder, HEAD};
+use super::{Codec, Codecs, DecodeOptions, Decoder, EncodeOptions, Encoder, Extent, HEAD, members};
 use crate::backend::ByteStream;
 use crate::error::{Error, Result};
 
 /// How many bytes come out at a time.
-const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 128 << 10;
 
 /// Which codec a stream is in, by what it begins with or by its name, and the stream, of which nothing was taken.
 ///
@@ -38,14 +38,10 @@ pub async fn detect(
 /// # Errors
 /// Those of [`Decoder::new`]; the stream's are those of `encoded` and a [`Flaw`](crate::Flaw).
 pub fn decode(encoded: ByteStream, codec: Arc<dyn Codec>, options: DecodeOptions) -> Result<ByteStream> {
-    let way = Way {
-        source: encoded,
-        input: Bytes::new(),
-        machine: Decoder::new(codec, options)?,
-        at: At::Body,
-        is_full: false,
-        failed: None,
-    };
+    if options.threads > 1 {
+        return members::decode(encoded, codec, options);
+    }
+    let way = Way::new(encoded, Decoder::new(codec, options)?);
     Ok(Box::pin(try_unfold(way, Way::next)))
 }
 
@@ -54,15 +50,31 @@ pub fn decode(encoded: ByteStream, codec: Arc<dyn Codec>, options: DecodeOptions
 /// # Errors
 /// Those of [`Encoder::new`]; the stream's are those of `plain`, and of the codec.
 pub fn encode(plain: ByteStream, codec: Arc<dyn Codec>, options: &EncodeOptions) -> Result<ByteStream> {
-    let way = Way {
-        source: plain,
-        input: Bytes::new(),
-        machine: Encoder::new(codec, options)?,
-        at: At::Body,
-        is_full: false,
-        failed: None,
-    };
+    encode_indexed(plain, codec, options, drop)
+}
+
+/// The same, and tells the members of [indexed](EncodeOptions::indexed) data once all have come out, before the stream ends.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_indexed(
+    plain: ByteStream,
+    codec: Arc<dyn Codec>,
+    options: &EncodeOptions,
+    tell: impl FnOnce(Vec<Extent>) + Send + 'static,
+) -> Result<ByteStream> {
+    let options = options.of(&*codec)?;
+    if options.shares_members() {
+        return members::encode(plain, codec, options, Box::new(tell));
+    }
+    let way = Way::new(plain, Telling { encoder: Encoder::new(codec, &options)?, tell: Some(tell) });
     Ok(Box::pin(try_unfold(way, Way::next)))
+}
+
+/// An encoder whose members are told.
+struct Telling<F> {
+    encoder: Encoder,
+    tell: Option<F>,
 }
 
 /// Either of the two.
@@ -81,13 +93,17 @@ impl Machine for Decoder {
     }
 }
 
-impl Machine for Encoder {
+impl<F: FnOnce(Vec<Extent>)> Machine for Telling<F> {
     fn step(&mut self, input: &mut &[u8], output: &mut Vec<u8>) -> Result<()> {
-        self.encode(input, output)
+        self.encoder.encode(input, output)
     }
 
     fn end(&mut self, output: &mut Vec<u8>) -> Result<bool> {
-        self.finish(output)
+        let ended = self.encoder.finish(output)?;
+        if ended && let Some(tell) = self.tell.take() {
+            tell(self.encoder.members().to_vec());
+        }
+        Ok(ended)
     }
 }
 
@@ -109,6 +125,10 @@ struct Way<M> {
 }
 
 impl<M: Machine> Way<M> {
+    fn new(source: ByteStream, machine: M) -> Self {
+        Self { source, input: Bytes::new(), machine, at: At::Body, is_full: false, failed: None }
+    }
+
     async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
         if let Some(error) = self.failed.take() {
             return Err(error);

@@ -4,8 +4,10 @@
 //! be, at which byte and in which record a flaw lies and what happens then is written here once ([`Splitter`], clauses
 //! FORMAT-1 to FORMAT-5).
 
+mod file;
 mod options;
 mod record;
+mod share;
 mod splitter;
 mod stream;
 
@@ -17,8 +19,10 @@ use bytes::BytesMut;
 
 use crate::flaw::Flaw;
 
+pub use file::{Format, RecordReader, RecordWriter};
 pub use options::{OnFlaw, SplitOptions};
 pub use record::{Record, Skipped};
+pub use share::{records_within, shares};
 pub use splitter::Splitter;
 pub use stream::{records, records_but};
 
@@ -99,6 +103,9 @@ pub struct About {
     pub tells_length: bool,
     /// Whether the next record is found behind one that is damaged.
     pub recovers: bool,
+    /// Whether a record is found from the middle of whole data for certain, so that several readers can share it: then how many bytes
+    /// from its beginning each of them has to know.
+    pub shares: Option<usize>,
 }
 
 /// What stands at the front of data.

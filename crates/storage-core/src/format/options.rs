@@ -1,5 +1,7 @@
 //! What a splitter is told.
 
+use bytes::Bytes;
+
 /// What happens at a record that is damaged or too long.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +23,15 @@ pub struct SplitOptions {
     pub on_flaw: OnFlaw,
     /// At which byte of the whole the data begins, for messages.
     pub offset: u64,
+    /// The data begins anywhere, and the first record is looked for.
+    pub inside: bool,
+    /// What a reader that begins anywhere knows of the beginning.
+    pub head: Bytes,
 }
 
 impl Default for SplitOptions {
     fn default() -> Self {
-        Self { record_max: 64 << 20, on_flaw: OnFlaw::Fail, offset: 0 }
+        Self { record_max: 64 << 20, on_flaw: OnFlaw::Fail, offset: 0, inside: false, head: Bytes::new() }
     }
 }
 
@@ -44,6 +50,13 @@ impl SplitOptions {
     /// Sets what happens at a record that is damaged or too long.
     pub fn on_flaw(mut self, what: OnFlaw) -> Self {
         self.on_flaw = what;
+        self
+    }
+
+    /// Says that the data begins anywhere, behind the first byte of a record or between two, and how all of it begins: as many bytes
+    /// as the format [wants](super::About::shares).
+    pub fn inside(mut self, head: impl Into<Bytes>) -> Self {
+        (self.inside, self.head) = (true, head.into());
         self
     }
 

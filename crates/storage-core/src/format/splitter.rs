@@ -50,6 +50,12 @@ impl<F: Framing> Splitter<F> {
     /// A splitter of data in this framing.
     pub fn new(framing: F, options: SplitOptions) -> Self {
         let offset = options.offset;
+        let state = match offset {
+            _ if options.inside => State::Searching,
+            0 => State::Preamble,
+            // Only what begins at the beginning can begin with a preamble.
+            _ => State::Records,
+        };
         Self {
             framing,
             options,
@@ -59,8 +65,7 @@ impl<F: Framing> Splitter<F> {
             seen: 0,
             wanted: 0,
             at_end: false,
-            // Only what begins at the beginning can begin with a preamble.
-            state: if offset == 0 { State::Preamble } else { State::Records },
+            state,
             offset,
             number: 0,
             skipped: Vec::new(),
@@ -289,7 +294,9 @@ impl<F: Framing> Splitter<F> {
                 self.skips += 1;
                 self.number += 1;
                 if self.skipped.len() < SKIPPED_MAX {
-                    self.skipped.push(Skipped { flaw: placed, bytes: 0 });
+                    self.skipped.push(Skipped::new(placed, 0, 1));
+                } else if let Some(last) = self.skipped.last_mut() {
+                    last.records += 1;
                 }
                 self.seen = 0;
                 self.state = next.map_or(State::Searching, State::Leaving);

@@ -1,9 +1,7 @@
 //! A file of records on its way in.
 
-use std::sync::Arc;
-
 use futures_util::TryStreamExt;
-use storage_core::format::{Framing, OnFlaw, Record, Skipped, SplitOptions, Splitter};
+use storage_core::format::{OnFlaw, Record, RecordReader, Skipped, SplitOptions};
 use storage_core::{ByteStream, Flaw, Result, codec};
 
 use super::super::ends::End;
@@ -13,14 +11,16 @@ use crate::exit::Failure;
 use crate::formats;
 use crate::progress::Meter;
 
-/// The format whose records are text.
+/// The format whose records are JSON.
 const LINES: &str = "ndjson";
+/// The formats that are text.
+const TEXTS: [&str; 3] = [LINES, "csv", "tsv"];
 
 pub(super) struct Input {
     pub(super) name: String,
     pub(super) format: &'static str,
     bytes: ByteStream,
-    splitter: Splitter<Arc<dyn Framing>>,
+    reader: Box<dyn RecordReader>,
     is_ended: bool,
 }
 
@@ -40,7 +40,9 @@ impl Input {
             Some("none") => (None, bytes),
             Some(codec) => (Some(named(codec)?), bytes),
             // What begins a record behind its length may look like anything.
-            None if about.name != LINES => (codecs.of_name(&name).map(|(_, codec)| codec.clone()), bytes),
+            None if !TEXTS.contains(&about.name) => {
+                (codecs.of_name(&name).map(|(_, codec)| codec.clone()), bytes)
+            }
             None => codec::detect(bytes, &codecs, &name).await.map_err(|error| error.renamed(&name))?,
         };
         let bytes = match codec {
@@ -51,22 +53,22 @@ impl Input {
         if let Some(most) = source.record_max {
             options = options.record_max(usize::try_from(most).unwrap_or(usize::MAX));
         }
-        let splitter = Splitter::new(format, options);
-        Ok(Self { name, format: about.name, bytes, splitter, is_ended: false })
+        let reader = format.reader(options)?;
+        Ok(Self { name, format: about.name, bytes, reader, is_ended: false })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Record>> {
         loop {
-            if let Some(record) = self.splitter.next().map_err(|error| error.renamed(&self.name))? {
+            if let Some(record) = self.reader.next().map_err(|error| error.renamed(&self.name))? {
                 return Ok(Some(record));
             }
             if self.is_ended {
                 return Ok(None);
             }
             match self.bytes.try_next().await.map_err(|error| error.renamed(&self.name))? {
-                Some(piece) => self.splitter.push(piece),
+                Some(piece) => self.reader.push(piece),
                 None => {
-                    self.splitter.end();
+                    self.reader.end();
                     self.is_ended = true;
                 }
             }
@@ -75,7 +77,7 @@ impl Input {
 
     /// What was left out since this was asked last, and how much in all.
     pub(super) fn skipped(&mut self) -> (Vec<Skipped>, u64) {
-        (self.splitter.skipped(), self.splitter.skips())
+        (self.reader.skipped(), self.reader.skips())
     }
 
     /// What is wrong with the content of a record, which the format does not look at.

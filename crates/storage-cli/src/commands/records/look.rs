@@ -107,30 +107,31 @@ pub(super) async fn validate(source: &RecordsSource, output: &mut Output) -> Res
     let (mut records, mut others) = (0u64, 0u64);
     let ended = loop {
         let next = input.next().await;
-        let mut wrong: Vec<(Flaw, u64)> =
-            input.skipped().0.into_iter().map(|skipped| (skipped.flaw, skipped.bytes)).collect();
+        let skipped = input.skipped().0.into_iter();
+        let mut wrong: Vec<(Flaw, (u64, u64))> =
+            skipped.map(|skipped| (skipped.flaw, (skipped.bytes, skipped.records))).collect();
         let mut ended = None;
         match next {
             Ok(Some(record)) => {
                 records += 1;
                 let flaw = input.check(&record);
                 others += u64::from(flaw.is_some());
-                wrong.extend(flaw.map(|flaw| (flaw, record.content.len() as u64)));
+                wrong.extend(flaw.map(|flaw| (flaw, (record.content.len() as u64, 1))));
             }
             Ok(None) => ended = Some(Ok(())),
             // What is compressed ends here, and nothing behind it can be known.
             Err(error) => match Flaw::of(&error).cloned() {
                 Some(flaw) => {
                     others += 1;
-                    wrong.push((flaw, 0));
+                    wrong.push((flaw, (0, 0)));
                     ended = Some(Ok(()));
                 }
                 None => ended = Some(Err(error)),
             },
         }
-        let told = wrong.iter().try_for_each(|(flaw, bytes)| {
-            meter.above(|| tell(&input.name, flaw, *bytes, output.json, output))
-        });
+        let told = wrong
+            .iter()
+            .try_for_each(|(flaw, lost)| meter.above(|| tell(&input.name, flaw, *lost, output.json, output)));
         if let Err(failure) = told {
             break Err(failure);
         }
@@ -157,14 +158,14 @@ pub(super) async fn validate(source: &RecordsSource, output: &mut Output) -> Res
 pub(super) fn tell(
     name: &str,
     flaw: &Flaw,
-    bytes: u64,
+    (bytes, records): (u64, u64),
     as_json: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
     output.item_failed(&Error::from(flaw.clone()).renamed(name));
     if as_json {
         let (offset, record, why) = (flaw.offset(), flaw.part(), flaw.to_string());
-        let shown = json!({"event": "flaw", "offset": offset, "record": record, "bytes": bytes, "why": why});
+        let shown = json!({"event": "flaw", "offset": offset, "record": record, "records": records, "bytes": bytes, "why": why});
         output.object(&shown)?;
     }
     Ok(())

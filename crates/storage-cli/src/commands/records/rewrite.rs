@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::BytesMut;
 use futures_util::stream::{StreamExt, try_unfold};
 use serde_json::json;
-use storage_core::format::{Framing, OnFlaw, Record};
+use storage_core::format::{Format, OnFlaw, Record, RecordWriter};
 use storage_core::{ByteStream, Error, ErrorKind, Flaw, Result, codec};
 
 use super::super::ends::End;
@@ -65,11 +65,10 @@ pub(super) async fn recover(
     let written = write(input, &destination, to, true, &tally, output).await;
     meter.finish();
     let tally = std::mem::take(&mut *lock(&tally));
-    let lost = tally.lost();
-    let Tally { records, lost_bytes, told, .. } = tally;
+    let Tally { records, lost, lost_bytes, told } = tally;
     let as_json = output.json && !destination.is_standard();
-    for (flaw, bytes) in &told {
-        if let Err(failure) = tell(&name, flaw, *bytes, as_json, output) {
+    for (flaw, lost) in &told {
+        if let Err(failure) = tell(&name, flaw, *lost, as_json, output) {
             return output.conclude().and(Err(failure));
         }
     }
@@ -90,13 +89,13 @@ pub(super) async fn recover(
 async fn write(
     input: Input,
     destination: &End,
-    to: Arc<dyn Framing>,
+    to: Arc<dyn Format>,
     is_recovery: bool,
     tally: &Arc<Mutex<Tally>>,
     output: &mut Output,
 ) -> std::result::Result<u64, Failure> {
     let (source, name) = (input.name.clone(), destination.name());
-    let rewriting = Rewriting { input, to, is_recovery, tally: tally.clone(), ended: None };
+    let rewriting = Rewriting { input, to: to.writer()?, is_recovery, tally: tally.clone(), ended: None };
     let bytes = try_unfold(rewriting, Rewriting::next).boxed();
     let bytes: ByteStream = match codecs().of_name(&name) {
         Some((_, codec)) => codec::encode(bytes, codec.clone(), &codec::EncodeOptions::new())?,
@@ -109,28 +108,18 @@ async fn write(
 #[derive(Debug, Default)]
 struct Tally {
     records: u64,
-    /// Left out by the splitter, and those that it took for whole.
-    skips: u64,
-    others: u64,
+    lost: u64,
     lost_bytes: u64,
-    /// The first of what was lost, and how many bytes went with each.
-    told: Vec<(Flaw, u64)>,
+    /// The first of what was lost, and how many bytes and records went with each.
+    told: Vec<(Flaw, (u64, u64))>,
 }
 
 impl Tally {
-    fn lost(&self) -> u64 {
-        self.skips + self.others
-    }
-
-    fn lose(&mut self, flaw: Flaw, bytes: u64) {
-        self.others += 1;
-        self.tell(flaw, bytes);
-    }
-
-    fn tell(&mut self, flaw: Flaw, bytes: u64) {
+    fn lose(&mut self, flaw: Flaw, bytes: u64, records: u64) {
+        self.lost += records;
         self.lost_bytes += bytes;
         if self.told.len() < TOLD_MAX {
-            self.told.push((flaw, bytes));
+            self.told.push((flaw, (bytes, records)));
         }
     }
 }
@@ -141,7 +130,7 @@ fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
 
 struct Rewriting {
     input: Input,
-    to: Arc<dyn Framing>,
+    to: Box<dyn RecordWriter>,
     is_recovery: bool,
     tally: Arc<Mutex<Tally>>,
     /// How the records ended.
@@ -168,44 +157,51 @@ impl Rewriting {
             if let Err(error) = done {
                 self.ended = Some(self.forgiven(error));
             }
+            if let Some(Ok(())) = self.ended {
+                self.ended = Some(self.to.finish(&mut chunk));
+            }
         }
         if !chunk.is_empty() {
             return Ok(Some((chunk.freeze(), self)));
         }
         self.ended.take().unwrap_or(Ok(()))?;
         let tally = lock(&self.tally);
-        if self.is_recovery && tally.records == 0 && tally.lost() > 0 {
+        if self.is_recovery && tally.records == 0 && !tally.told.is_empty() {
             return Err(Error::new(ErrorKind::InvalidData, "no record is whole; nothing is written"));
         }
         Ok(None)
     }
 
-    fn take(&self, record: &Record, chunk: &mut BytesMut) -> Result<()> {
-        // What cannot be written is told by its place in the source.
-        let place = |flaw: Flaw| flaw.at(record.offset, record.number);
+    fn take(&mut self, record: &Record, chunk: &mut BytesMut) -> Result<()> {
         let flaw = self.is_recovery.then(|| self.input.check(record)).flatten();
-        let flaw = flaw.or_else(|| self.to.write(&record.content, chunk).map_err(place).err());
+        let flaw = match flaw {
+            Some(flaw) => Some(flaw),
+            None => match self.to.write(&record.content, chunk) {
+                Ok(()) => None,
+                // What cannot be written is told by its place in the source.
+                Err(error) => Some(Flaw::of(&error).cloned().ok_or(error)?.at(record.offset, record.number)),
+            },
+        };
         let mut tally = lock(&self.tally);
         match flaw {
             None => tally.records += 1,
-            Some(flaw) if self.is_recovery => tally.lose(flaw, record.content.len() as u64),
+            Some(flaw) if self.is_recovery => tally.lose(flaw, record.content.len() as u64, 1),
             Some(flaw) => return Err(flaw.into()),
         }
         Ok(())
     }
 
     fn count_skipped(&mut self) {
-        let (skipped, skips) = self.input.skipped();
+        let (skipped, _) = self.input.skipped();
         let mut tally = lock(&self.tally);
-        tally.skips = skips;
-        skipped.into_iter().for_each(|skipped| tally.tell(skipped.flaw, skipped.bytes));
+        skipped.into_iter().for_each(|skipped| tally.lose(skipped.flaw, skipped.bytes, skipped.records));
     }
 
     /// What is compressed and damaged is lost from there on.
     fn forgiven(&self, error: Error) -> Result<()> {
         match Flaw::of(&error).cloned().filter(|_| self.is_recovery) {
             Some(flaw) => {
-                lock(&self.tally).lose(flaw, 0);
+                lock(&self.tally).lose(flaw, 0, 1);
                 Ok(())
             }
             None => Err(error),
