@@ -51,6 +51,13 @@ fn pipes_at_both_ends() {
     assert!(!packed.stdout.is_empty());
     let back = sandbox.feed(["decompress", "-", "-"], &packed.stdout).ok();
     assert!(back.stdout == text());
+    for (codec, _) in CODECS {
+        for plain in [&b""[..], b"short", &text()] {
+            let packed = sandbox.feed(["compress", "--threads", "3", "--codec", codec, "-", "-"], plain).ok();
+            let back = sandbox.feed(["decompress", "--codec", codec, "-", "-"], &packed.stdout).ok();
+            assert!(back.stdout == plain, "{codec}, {} bytes", plain.len());
+        }
+    }
     let empty = sandbox.feed(["compress", "--codec", "gzip", "-", "-"], b"").ok();
     assert!(sandbox.feed(["decompress", "-", "-"], &empty.stdout).ok().stdout.is_empty());
 }

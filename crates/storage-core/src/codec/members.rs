@@ -43,6 +43,8 @@ pub(super) fn encode(
     let idle = Mutex::new(vec![member_encoder(&*codec, &options)?]);
     let makers = Arc::new(Makers { codec: codec.clone(), options, idle, given_up: AtomicBool::new(false) });
     let guard = GiveUp(makers.clone());
+    // Its end is come to twice: behind the last content, and behind the last member.
+    let plain = plain.fuse().boxed();
     let cutter = Cutter { plain, rest: Bytes::new(), size, is_first: true };
     let make = move |content: Result<Vec<Bytes>>| {
         let makers = makers.clone();

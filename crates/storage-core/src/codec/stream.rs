@@ -18,10 +18,12 @@ pub(super) const CHUNK: usize = 128 << 10;
 /// # Errors
 /// Those of `encoded`.
 pub async fn detect(
-    mut encoded: ByteStream,
+    encoded: ByteStream,
     codecs: &Codecs,
     name: &str,
 ) -> Result<(Option<Arc<dyn Codec>>, ByteStream)> {
+    // What has ended while it was looked at must not be asked again.
+    let mut encoded = encoded.fuse();
     let (mut head, mut pieces) = (Vec::with_capacity(HEAD), Vec::new());
     while head.len() < HEAD
         && let Some(piece) = encoded.next().await.transpose()?
