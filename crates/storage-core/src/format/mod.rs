@@ -24,6 +24,7 @@ pub use options::{OnFlaw, SplitOptions};
 pub use record::{Record, Skipped};
 pub use share::{records_within, shares};
 pub use splitter::Splitter;
+pub(crate) use stream::read;
 pub use stream::{records, records_but};
 
 /// How records stand one after another in bytes.

@@ -4,7 +4,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::try_unfold;
 
-use super::{Framing, Record, Skipped, SplitOptions, Splitter};
+use super::{Framing, Record, RecordReader, Skipped, SplitOptions, Splitter};
 use crate::backend::ByteStream;
 use crate::error::Result;
 
@@ -30,21 +30,30 @@ pub fn records_but<F: Framing>(
     options: SplitOptions,
     lost: impl FnMut(Skipped) + Send,
 ) -> impl Stream<Item = Result<Record>> + Send {
-    let state = (data, Splitter::new(framing, options), lost, false);
-    try_unfold(state, |(mut data, mut splitter, mut lost, mut ended)| async move {
+    read(data, Box::new(Splitter::new(framing, options)), lost)
+}
+
+/// What a reader finds in `data`; it is told where that ends.
+pub(crate) fn read(
+    data: ByteStream,
+    reader: Box<dyn RecordReader>,
+    lost: impl FnMut(Skipped) + Send,
+) -> impl Stream<Item = Result<Record>> + Send {
+    let state = (data, reader, lost, false);
+    try_unfold(state, |(mut data, mut reader, mut lost, mut ended)| async move {
         loop {
-            let next = splitter.next();
-            splitter.skipped().into_iter().for_each(&mut lost);
+            let next = reader.next();
+            reader.skipped().into_iter().for_each(&mut lost);
             if let Some(record) = next? {
-                return Ok(Some((record, (data, splitter, lost, ended))));
+                return Ok(Some((record, (data, reader, lost, ended))));
             }
             if ended {
                 return Ok(None);
             }
             match data.next().await.transpose()? {
-                Some(piece) => splitter.push(piece),
+                Some(piece) => reader.push(piece),
                 None => {
-                    splitter.end();
+                    reader.end();
                     ended = true;
                 }
             }

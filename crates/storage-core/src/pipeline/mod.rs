@@ -58,7 +58,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use crate::backend::ByteStream;
 use crate::codec::{self, Codec, DecodeOptions, EncodeOptions};
 use crate::error::{Error, Result};
-use crate::format::{Format, Record, RecordReader, Skipped, SplitOptions};
+use crate::format::{self, Format, Record, Skipped, SplitOptions};
 use crate::key::Key;
 use crate::options::{ReadOptions, WriteOptions};
 use crate::store::Store;
@@ -181,9 +181,14 @@ impl Pipeline {
             None => data,
         };
         let reader = self.format.reader(self.split.clone())?;
-        let reading = Reading { data, reader, at_end: false, lost: self.lost.clone() };
-        let name = name.to_owned();
-        Ok(try_unfold(reading, Reading::next).map(move |record| record.map_err(|e| e.renamed(&name))).boxed())
+        let (name, lost) = (name.to_owned(), self.lost.clone());
+        let tell = move |skipped| {
+            if let Some(Lost(tell)) = &lost {
+                tell(skipped);
+            }
+        };
+        let records = format::read(data, reader, tell);
+        Ok(records.map(move |record| record.map_err(|error| error.renamed(&name))).boxed())
     }
 
     /// A new object, into which records go one by one.
@@ -193,38 +198,6 @@ impl Pipeline {
     pub async fn write(&self, store: &Store, key: &Key, options: WriteOptions) -> Result<RecordSink> {
         let writer = store.writer(key, options).await?;
         RecordSink::new(writer, self.format.writer()?, self.codec.as_ref(), &self.encode)
-    }
-}
-
-struct Reading {
-    data: ByteStream,
-    reader: Box<dyn RecordReader>,
-    at_end: bool,
-    lost: Option<Lost>,
-}
-
-impl Reading {
-    async fn next(mut self) -> Result<Option<(Record, Self)>> {
-        loop {
-            let next = self.reader.next();
-            let skipped = self.reader.skipped();
-            if let Some(Lost(tell)) = &self.lost {
-                skipped.into_iter().for_each(|skipped| tell(skipped));
-            }
-            if let Some(record) = next? {
-                return Ok(Some((record, self)));
-            }
-            if self.at_end {
-                return Ok(None);
-            }
-            match self.data.next().await.transpose()? {
-                Some(piece) => self.reader.push(piece),
-                None => {
-                    self.reader.end();
-                    self.at_end = true;
-                }
-            }
-        }
     }
 }
 
