@@ -586,17 +586,21 @@ pub struct CopyTarget {
     pub to: Key,
     /// Its size in bytes, as far as a listing told; a hint, as for [`ReadOptions::size_hint`].
     pub size: Option<u64>,
+    /// Its ETag, as far as a listing told; a hint too. A copy that has it is known to be of that size, and need not be
+    /// asked for.
+    pub etag: Option<ETag>,
 }
 
 impl CopyTarget {
     /// A copy of the object at `from` to the key `to`.
     pub fn new(from: Key, to: Key) -> Self {
-        Self { from, to, size: None }
+        Self { from, to, size: None, etag: None }
     }
 
-    /// Tells how large the object is, as far as a listing told.
-    pub fn size_hint(mut self, bytes: u64) -> Self {
-        self.size = Some(bytes);
+    /// Tells what a listing told of the object, which may have changed since. It saves requests, and binds nobody: what is
+    /// there when the copy begins is copied.
+    pub fn seen(mut self, metadata: &Metadata) -> Self {
+        (self.size, self.etag) = (Some(metadata.size), metadata.etag.clone());
         self
     }
 }

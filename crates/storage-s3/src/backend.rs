@@ -210,7 +210,7 @@ impl Backend for S3 {
         to: &'a Key,
         request: &'a CopyRequest,
     ) -> BoxFuture<'a, Result<Metadata>> {
-        let from = copy::From { bucket: &self.0, key: from };
+        let from = copy::From { bucket: &self.0, key: from, seen: None };
         Box::pin(copy::copy(&self.0, from, to, request))
     }
 
@@ -226,9 +226,10 @@ impl Backend for S3 {
                 return Ok(None);
             };
             let mut done = Vec::with_capacity(copies.len());
-            for CopyTarget { from, to, .. } in copies {
-                let from = copy::From { bucket: &source.0, key: from };
-                done.push(copy::copy(&self.0, from, to, request).await);
+            for target in copies {
+                let seen = target.size.zip(target.etag.as_ref());
+                let from = copy::From { bucket: &source.0, key: &target.from, seen };
+                done.push(copy::copy(&self.0, from, &target.to, request).await);
             }
             Ok(Some(done))
         })

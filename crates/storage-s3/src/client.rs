@@ -115,15 +115,17 @@ pub(crate) async fn connect(config: &Config) -> Result<Service> {
         Error::new(ErrorKind::InvalidConfig, "the settings name no bucket").with_source(root(&e))
     })?;
     let place = Place::resolve(&params).await?;
-    let keys = match shared.credentials_provider() {
-        None => Keys::Nobody,
-        Some(_) if place.has_sessions => {
-            Keys::Session { client: client.clone(), bucket: config.bucket.clone() }
+    let (keys, of_copies) = match shared.credentials_provider() {
+        None => (Keys::Nobody, None),
+        Some(provider) if place.has_sessions => {
+            let session = Keys::Session { client: client.clone(), bucket: config.bucket.clone() };
+            (session, Some(Keys::Provider(provider)))
         }
-        Some(provider) => Keys::Provider(provider),
+        Some(provider) => (Keys::Provider(provider), None),
     };
-    let signer = Signer::new(keys, place.region, place.service);
-    let wire = Wire { connector, base: place.url, signer };
+    let signer = |keys| Signer::new(keys, place.region.clone(), place.service.clone());
+    let (signer, of_copies) = (signer(keys), of_copies.map(signer));
+    let wire = Wire { connector, base: place.url, signer, of_copies };
     let is_tls = endpoint.is_none_or(|url| url.starts_with("https://"));
     Ok(Service { client, wire, is_aws, is_tls })
 }

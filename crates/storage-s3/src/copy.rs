@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method};
 use storage_core::{
-    Attributes, Condition, CopyRequest, Error, ErrorKind, Key, Metadata, Result, StatRequest, Version,
+    Attributes, Condition, CopyRequest, ETag, Error, ErrorKind, Key, Metadata, Payload, Result, StatRequest,
+    Version,
 };
 
 use crate::backend::{Bucket, Ongoing};
-use crate::error::{error, not_from_service, status};
+use crate::error::{error, is_page, no_service, not_from_service, status};
 use crate::headers;
 use crate::metadata::{etag, version};
 use crate::name::copy_source;
 use crate::read;
 use crate::upload::{Taken, abort, completed, named, number};
+use crate::wire::{COPY_SOURCE, Copied, Request};
 use crate::write::{conditions, refused};
 
 /// Parts of a copy side by side.
@@ -31,6 +32,8 @@ const PART: u64 = 512 << 20;
 pub(crate) struct From<'a> {
     pub(crate) bucket: &'a Bucket,
     pub(crate) key: &'a Key,
+    /// Size and ETag that it had when it was seen last.
+    pub(crate) seen: Option<(u64, &'a ETag)>,
 }
 
 impl From<'_> {
@@ -68,44 +71,73 @@ async fn copy_once(
     request: &CopyRequest,
     attributes: Option<&Attributes>,
 ) -> Result<Metadata> {
-    let (if_none_match, if_match) = conditions(&request.condition);
-    let mut copy = bucket
-        .client
-        .copy_object()
-        .bucket(&bucket.name)
-        .key(to.as_str())
-        .copy_source(from.source(request.source_version.as_ref()))
-        .set_copy_source_if_match(request.source_if_match.as_ref().map(|e| e.as_str().to_owned()))
-        .set_if_none_match(if_none_match)
-        .set_if_match(if_match);
-    let mut headers = match attributes {
-        Some(attributes) => {
-            copy = copy.metadata_directive(MetadataDirective::Replace);
-            headers::of_object(&bucket.config, to, attributes, None)?
-        }
-        None => headers::of_settings(&bucket.config)?,
-    };
-    if bucket.config.tags.is_some() {
-        copy = copy.tagging_directive(TaggingDirective::Replace);
+    let asked = copy_request(bucket, from, to, request, attributes)?;
+    let sent = bucket.wire.send(asked).await;
+    let answer = sent.map_err(|refused| copy_refused(refused.status, request, refused.error))?;
+    let version = bucket.versions().then(|| version(answer.header("x-amz-version-id")));
+    let document = answer.into_bytes().await.map_err(Error::maybe_applied)?;
+    if is_page(&document) {
+        return Err(no_service());
     }
-    headers.extend(headers::of_copied_customer(&bucket.config)?);
-    let copy = headers::with(copy.customize(), headers);
-    let sent = copy.send().await;
-    let answer = match sent {
-        Ok(answer) => answer,
-        Err(failed) => {
-            let status = status(&failed);
-            return Err(copy_refused(status, request, error(failed)));
+    let told = Copied::parse(&document).map_err(|late| {
+        // Refused behind the headers of a success.
+        let status = (late.kind() == ErrorKind::PreconditionFailed).then_some(412);
+        copy_refused(status, request, late)
+    })?;
+    let etag = told.etag.as_deref().map(etag);
+    match (from.seen, etag) {
+        // With the ETag that was seen it is what was seen.
+        (Some((size, seen)), Some(etag)) if *seen == etag => {
+            let mut copied = Metadata::new(size);
+            (copied.etag, copied.version, copied.modified) = (Some(etag), version, told.modified);
+            Ok(copied)
         }
-    };
-    // The answer tells neither size nor attributes.
+        (_, etag) => asked_for(bucket, to, version, etag).await,
+    }
+}
+
+fn copy_request(
+    bucket: &Bucket,
+    from: From<'_>,
+    to: &Key,
+    request: &CopyRequest,
+    attributes: Option<&Attributes>,
+) -> Result<Request> {
+    let mut copy = bucket.wire.object(Method::PUT, to);
+    match attributes {
+        Some(attributes) => {
+            copy.headers(headers::of_object(&bucket.config, to, attributes, None)?);
+            copy.header("x-amz-metadata-directive", "REPLACE")?;
+        }
+        None => copy.headers(headers::of_settings(&bucket.config)?),
+    }
+    copy.headers(headers::of_copied_customer(&bucket.config)?);
+    if bucket.config.tags.is_some() {
+        copy.header("x-amz-tagging-directive", "REPLACE")?;
+    }
+    copy.header(COPY_SOURCE, &from.source(request.source_version.as_ref()))?;
+    let source_if_match = request.source_if_match.as_ref();
+    source_if_match.map_or(Ok(()), |etag| copy.header("x-amz-copy-source-if-match", etag.as_str()))?;
+    let (if_none_match, if_match) = conditions(&request.condition);
+    if_none_match.map_or(Ok(()), |etag| copy.header("if-none-match", &etag))?;
+    if_match.map_or(Ok(()), |etag| copy.header("if-match", &etag))?;
+    copy.body(Payload::new(), true);
+    Ok(copy)
+}
+
+/// The copy by the service's word, of which the answer told no more than `etag`.
+async fn asked_for(
+    bucket: &Bucket,
+    to: &Key,
+    version: Option<Version>,
+    etag: Option<ETag>,
+) -> Result<Metadata> {
     let mut asked = StatRequest::default();
-    asked.version = bucket.versions().then(|| version(answer.version_id()));
+    asked.version = version;
     let mut copied = read::stat(bucket, to, &asked).await.map_err(Error::maybe_applied)?;
-    let told = answer.copy_object_result().and_then(|r| r.e_tag()).map(etag);
-    if told.is_some() && told != copied.etag {
+    if etag.is_some() && etag != copied.etag {
         // Somebody else wrote in between: the answer is about the copy.
-        copied.etag = told;
+        copied.etag = etag;
     }
     Ok(copied)
 }
@@ -196,9 +228,8 @@ async fn copy_into(
         .set_if_none_match(if_none_match)
         .set_if_match(if_match);
     let answer = complete.send().await.map_err(|e| refused(status(&e), &request.condition, error(e)))?;
-    let mut asked = StatRequest::default();
-    asked.version = bucket.versions().then(|| version(answer.version_id()));
-    read::stat(bucket, to, &asked).await.map_err(Error::maybe_applied)
+    let version = bucket.versions().then(|| version(answer.version_id()));
+    asked_for(bucket, to, version, None).await
 }
 
 #[allow(clippy::too_many_arguments)] // what a part of a copy is

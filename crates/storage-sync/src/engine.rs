@@ -56,7 +56,7 @@ const SMALL: u64 = 256 << 10;
 
 /// A copy to the key that the source has.
 fn same_key(source: &Object) -> CopyTarget {
-    CopyTarget::new(source.key.clone(), source.key.clone()).size_hint(source.metadata.size)
+    CopyTarget::new(source.key.clone(), source.key.clone()).seen(&source.metadata)
 }
 
 struct Run<F> {

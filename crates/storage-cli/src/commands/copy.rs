@@ -70,7 +70,7 @@ async fn cp_one(
             let to = meter.watch(&to, Operation::Write);
             meter.planned(name.as_str(), metadata.size);
             let options = resuming(options(&args.writing), &args.writing, source, &destination);
-            let copy = CopyTarget::new(key, name.clone()).size_hint(metadata.size);
+            let copy = CopyTarget::new(key, name.clone()).seen(&metadata);
             let copied = copy_object(&from, &to, copy, &options).await;
             meter.over(name.as_str());
             let copied = copied?;
@@ -321,7 +321,7 @@ async fn move_object(
     options: &SyncOptions,
 ) -> Result<()> {
     let seen = from.stat(key, StatOptions::new()).await?;
-    let copy = CopyTarget::new(key.clone(), name.clone()).size_hint(seen.size);
+    let copy = CopyTarget::new(key.clone(), name.clone()).seen(&seen);
     copy_object(from, to, copy, options).await?;
     if from.stat(key, StatOptions::new()).await?.etag != seen.etag {
         let message = "the source changed after it was copied; both are kept";

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use futures_util::TryStreamExt;
 use storage_core::{DeleteTarget, Entry, Error, ErrorKind, ListOptions, Prefix, Result, Store};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::args::{Cleanup, Links, Mkdir, Rm};
 use crate::commands::wildcard::Matches;
@@ -75,12 +76,18 @@ fn leads_through_a_link(place: &Place) -> bool {
         if path.as_os_str().as_bytes().ends_with(b"/") && path.components().as_path().is_symlink())
 }
 
+/// Targets that are deleted together, and how often that goes on side by side: a service takes as long for one of them as
+/// for several.
+const BATCH: usize = 1000;
+const AT_A_TIME: usize = 8;
+
 /// Deletes a directory and all below it; tells how many objects. Stops at the first thing that cannot be deleted.
 pub(crate) async fn remove_tree(place: &Place) -> Result<u64> {
     let store = place.open(How::default()).await?;
     store.cleanup(&Prefix::root()).await?;
     let mut directories = Vec::new();
     let mut batch = Vec::new();
+    let mut deletes = JoinSet::new();
     let mut removed = 0;
     let mut listing = store.list(&Prefix::root(), ListOptions::new().directories(true).concurrency(8));
     while let Some(entry) = listing.try_next().await? {
@@ -89,11 +96,20 @@ pub(crate) async fn remove_tree(place: &Place) -> Result<u64> {
             Entry::Prefix(directory) => directories.push(directory.prefix),
             _ => {}
         }
-        if batch.len() == 1000 {
-            removed += delete(&store, &mut batch).await?;
+        if batch.len() == BATCH {
+            deletes.spawn(delete(store.clone(), std::mem::take(&mut batch)));
+        }
+        while let Some(done) = deletes.try_join_next() {
+            removed += done.map_err(ended)??;
+        }
+        while deletes.len() >= AT_A_TIME {
+            removed += deleted(&mut deletes).await?;
         }
     }
-    removed += delete(&store, &mut batch).await?;
+    deletes.spawn(delete(store.clone(), batch));
+    while !deletes.is_empty() {
+        removed += deleted(&mut deletes).await?;
+    }
     for directory in directories.iter().rev() {
         store.remove_dir(directory).await?;
     }
@@ -101,13 +117,21 @@ pub(crate) async fn remove_tree(place: &Place) -> Result<u64> {
     Ok(removed)
 }
 
-async fn delete(store: &Store, batch: &mut Vec<DeleteTarget>) -> Result<u64> {
+async fn delete(store: Store, batch: Vec<DeleteTarget>) -> Result<u64> {
     let mut removed = 0;
-    for (_, result) in store.delete_all(std::mem::take(batch)).await {
+    for (_, result) in store.delete_all(batch).await {
         result?;
         removed += 1;
     }
     Ok(removed)
+}
+
+async fn deleted(deletes: &mut JoinSet<Result<u64>>) -> Result<u64> {
+    deletes.join_next().await.map_or(Ok(Ok(0)), |done| done).map_err(ended)?
+}
+
+fn ended(gone: JoinError) -> Error {
+    Error::new(ErrorKind::Other, "a delete ended early").with_source(gone)
 }
 
 /// Removes the emptied directory itself, where there is one.

@@ -115,7 +115,7 @@ impl Run<'_> {
         self.meter.planned(name.as_str(), object.metadata.size);
         let (from, to) = (from.clone(), to.clone());
         self.tasks.spawn(async move {
-            let copy = CopyTarget::new(object.key, name.clone()).size_hint(object.metadata.size);
+            let copy = CopyTarget::new(object.key, name.clone()).seen(&object.metadata);
             let copied = copy_object(&from, &to, copy, &options).await;
             (shown, name, copied)
         });

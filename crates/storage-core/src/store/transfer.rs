@@ -34,7 +34,7 @@ use crate::transfer::{Entry, TakenPart};
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Transferred {
-    /// Of the new object.
+    /// Of the new object. Of a copy that a service made it may lack attributes and checksums, which a stat tells.
     pub metadata: Metadata,
     /// Whether the copy was held against what was read of its source. Of a copy that a service made inside itself there is
     /// its word alone that it is one; a local one is compared, unless the volume shares the extents of the two.
@@ -137,7 +137,7 @@ impl Store {
             destination.admit_condition(&request.condition).map_err(explain)?;
             let from = self.full(&copy.from);
             let from = from.map_err(|error| self.explain(error, Operation::Copy, copy.from.as_str()))?;
-            Ok(CopyTarget { from, to: destination.full(&copy.to).map_err(explain)?, size: copy.size })
+            Ok(CopyTarget { from, to: destination.full(&copy.to).map_err(explain)?, ..copy.clone() })
         };
         let (mut targets, mut results) = (Vec::with_capacity(copies.len()), Vec::with_capacity(copies.len()));
         for copy in copies {
@@ -220,20 +220,17 @@ impl Store {
         }
         let unconditional = request.condition == Condition::None;
         let repeat = if unconditional { Repeat::Idempotent } else { Repeat::IfNotApplied };
-        if self.shares_backend(destination) && self.declared().copy == Level::Atomic {
-            let copy = || destination.backend().copy(&target.from, &target.to, request);
-            return destination.attempt(Operation::Copy, repeat, None, copy).await.map(Some);
-        }
+        let is_inside = self.shares_backend(destination) && self.declared().copy == Level::Atomic;
         let copy = || -> BoxFuture<'_, Result<Option<Metadata>>> {
-            let asked =
-                destination.backend().copy_from(self.backend(), std::slice::from_ref(target), request);
+            let backend = destination.backend();
             Box::pin(async move {
-                match asked.await? {
-                    None => Ok(None),
+                match backend.copy_from(self.backend(), std::slice::from_ref(target), request).await? {
                     Some(mut results) => results
                         .pop()
                         .unwrap_or_else(|| Err(Error::new(ErrorKind::Other, "a copy without a result")))
                         .map(Some),
+                    None if is_inside => backend.copy(&target.from, &target.to, request).await.map(Some),
+                    None => Ok(None),
                 }
             })
         };

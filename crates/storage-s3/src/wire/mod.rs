@@ -20,9 +20,9 @@ use crate::name::KEPT;
 
 pub(crate) use answer::Answer;
 pub(crate) use place::Place;
-pub(crate) use request::Request;
+pub(crate) use request::{COPY_SOURCE, Request};
 pub(crate) use sign::{Keys, Signer};
-pub(crate) use xml::{Listed, Listing};
+pub(crate) use xml::{Copied, Listed, Listing};
 
 /// The way to one bucket.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Wire {
     /// Where the bucket is, without a slash at the end.
     pub(crate) base: String,
     pub(crate) signer: Signer,
+    /// Who signs copies, where a session of the bucket is not enough for those.
+    pub(crate) of_copies: Option<Signer>,
 }
 
 impl Wire {
@@ -52,8 +54,9 @@ impl Wire {
     /// connection.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Refused> {
         let is_head = request.is_head();
+        let signer = self.of_copies.as_ref().filter(|_| request.is_copy()).unwrap_or(&self.signer);
         let (mut http, body) = request.into_http()?;
-        self.signer.sign(&mut http, body).await?;
+        signer.sign(&mut http, body).await?;
         let sent = HttpRequest::try_from(http.map(SdkBody::from_body_1_x)).map_err(|e| not_built(&e))?;
         let response = self.connector.call(sent).await.map_err(|e| error::unanswered(&e))?;
         let answer = Answer::new(response);
@@ -92,6 +95,7 @@ mod tests {
             connector: SharedHttpConnector::new(Connector::builder().build_http()),
             base: "http://h/b".to_owned(),
             signer: Signer::new(keys, "eu-1".to_owned(), "s3".to_owned()),
+            of_copies: None,
         };
         let config = Config::new("b").encryption(Encryption::Customer(customer.into()));
         let mut put = wire.object(Method::PUT, &Key::new("k").expect("a key"));

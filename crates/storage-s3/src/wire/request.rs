@@ -11,6 +11,9 @@ use crate::name::QUERY;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("storage-s3/", env!("CARGO_PKG_VERSION")));
 
+/// Names the source of a copy.
+pub(crate) const COPY_SOURCE: &str = "x-amz-copy-source";
+
 /// One request. What it carries is checked when it is sent.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -64,6 +67,11 @@ impl Request {
     /// Whether the answer has no body, whatever its headers say.
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
+    }
+
+    /// Whether it copies another object.
+    pub(super) fn is_copy(&self) -> bool {
+        self.headers.contains_key(COPY_SOURCE)
     }
 
     /// As it travels, but for the signature, and what that is to cover of the body.

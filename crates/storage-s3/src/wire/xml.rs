@@ -1,4 +1,4 @@
-//! The two documents that answers have here: a listing, and why there is none.
+//! The documents that answers have here: a listing, what a copy gave, and why there is neither.
 
 use std::time::SystemTime;
 
@@ -85,17 +85,58 @@ impl Listing {
             }
             Ok(())
         })
-        .map_err(|why| {
-            let message = "the answer cannot be understood, or broke off";
-            Error::new(ErrorKind::InvalidData, message).with_source(why).with_retry(Retry::Backoff)
-        })?;
-        if is_listing {
-            return Ok(page);
+        .map_err(broken)?;
+        if is_listing { Ok(page) } else { Err(refused_in_success(document, "the answer is no listing")) }
+    }
+}
+
+/// What a copy gave.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) etag: Option<String>,
+    pub(crate) modified: Option<SystemTime>,
+}
+
+impl Copied {
+    /// The service may answer before it has copied, and refuse behind the headers of a success.
+    ///
+    /// # Errors
+    /// What the service says where it refused in a success; `InvalidData`, maybe applied, for what tells of no copy.
+    pub(crate) fn parse(document: &[u8]) -> Result<Self> {
+        let mut copied = Self::default();
+        if document.is_empty() {
+            // Some services say no more than that it succeeded.
+            return Ok(copied);
         }
-        match refusal(document) {
-            Refusal { code: None, .. } => Err(Error::new(ErrorKind::InvalidData, "the answer is no listing")),
-            told => Err(by_code(told.code.as_deref(), told.message.as_deref())),
+        let mut is_copy = false;
+        walk(document, |parent, name, text| {
+            match (parent, name) {
+                (b"CopyObjectResult", b"ETag") => copied.etag = some(text),
+                (b"CopyObjectResult", b"LastModified") => copied.modified = listed_time(text.trim()),
+                (b"", b"CopyObjectResult") => is_copy = true,
+                _ => {}
+            }
+            Ok(())
+        })
+        .map_err(|why| broken(why).maybe_applied())?;
+        if is_copy {
+            return Ok(copied);
         }
+        let refused = refused_in_success(document, "the answer tells of no copy");
+        Err(if refused.kind() == ErrorKind::InvalidData { refused.maybe_applied() } else { refused })
+    }
+}
+
+fn broken(why: String) -> Error {
+    let message = "the answer cannot be understood, or broke off";
+    Error::new(ErrorKind::InvalidData, message).with_source(why).with_retry(Retry::Backoff)
+}
+
+/// A success that is none: what the service says in it, or that it is `no` answer to what was asked.
+fn refused_in_success(document: &[u8], no: &'static str) -> Error {
+    match refusal(document) {
+        Refusal { code: None, .. } => Error::new(ErrorKind::InvalidData, no),
+        told => by_code(told.code.as_deref(), told.message.as_deref()),
     }
 }
 
@@ -214,7 +255,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
 mod tests {
     use storage_core::ErrorKind;
 
-    use super::{Listing, refusal};
+    use super::{Copied, Listing, refusal};
 
     const PAGE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
         <s:ListBucketResult xmlns:s="http://s3.amazonaws.com/doc/2006-03-01/"><s:Name>b</s:Name>
@@ -271,6 +312,23 @@ mod tests {
     fn a_refusal_in_a_success_is_one() {
         let told = Listing::parse(b"<Error><Code>SlowDown</Code><Message>later</Message></Error>");
         assert_eq!(told.expect_err("refused").kind(), ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn a_copy_is_one_once_its_document_is_whole() {
+        let page = "<?xml version=\"1.0\"?>\n   \n<CopyObjectResult xmlns=\"x\"><ETag>&quot;e&quot;</ETag>\
+                    <LastModified>2026-01-02T03:04:05.000Z</LastModified></CopyObjectResult>";
+        let told = Copied::parse(page.as_bytes()).expect("a copy");
+        assert_eq!(told.etag.as_deref(), Some("\"e\""));
+        assert!(told.modified.is_some());
+        assert!(Copied::parse(b"").is_ok_and(|told| told.etag.is_none()));
+        for end in 1..page.len() {
+            let cut = Copied::parse(&page.as_bytes()[..end]).expect_err("cut");
+            assert!(cut.kind() == ErrorKind::InvalidData && cut.may_have_been_applied(), "{end}: {cut}");
+        }
+        let late = b"<?xml version=\"1.0\"?>  <Error><Code>SlowDown</Code><Message>later</Message></Error>";
+        let late = Copied::parse(late).expect_err("refused");
+        assert!(late.kind() == ErrorKind::Throttled && !late.may_have_been_applied());
     }
 
     #[test]

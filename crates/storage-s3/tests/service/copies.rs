@@ -6,8 +6,8 @@ use libtest_mimic::Trial;
 use storage_conformance::fault::Call;
 use storage_conformance::proxy::{Answer, Fault, Plan, Proxy, Rule};
 use storage_core::{
-    Attributes, CopyOptions, ErrorKind, Metadata, Prefix, ReadOptions, RetryPolicy, StatOptions, Store,
-    WriteOptions,
+    Attributes, CopyOptions, CopyTarget, ErrorKind, Metadata, Prefix, ReadOptions, RetryPolicy, StatOptions,
+    Store, TransferOptions, WriteOptions,
 };
 
 use crate::run::{Outcome, Place, body, key, on};
@@ -23,6 +23,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         on(SEAWEEDFS, "copies/in-parts-dropped", dropped),
         on(SEAWEEDFS, "copies/in-parts-of-a-source-that-changes", changed),
         on(CEPH, "copies/odd-keys", odd_keys),
+        on(SEAWEEDFS, "copies/of-what-was-seen", seen),
+        on(CEPH, "copies/of-what-was-seen-on-ceph", seen),
+        on(SEAWEEDFS, "copies/refused-behind-a-success", refused_late),
     ]
 }
 
@@ -176,6 +179,54 @@ async fn changed(endpoint: String) -> Outcome {
     assert_eq!(failed.kind(), ErrorKind::PreconditionFailed, "{failed}");
     assert!(!rig.store.exists(&key("to")).await?);
     rig.nothing_left().await?;
+    Ok(())
+}
+
+/// What a listing told is not asked again, and not believed where the copy shows that it is old.
+async fn seen(endpoint: String) -> Outcome {
+    let rig = Rig::new(&endpoint, []).await?;
+    let seen = rig.source().await?;
+    let copy = CopyTarget::new(key("from"), key("to")).seen(&seen);
+    let mut asked = 0;
+    for change in [None, Some(body(10)), Some(body(100_001))] {
+        if let Some(changed) = change.clone() {
+            rig.place.store(|c| c).await?.write(&key("from"), changed, WriteOptions::new()).await?;
+        }
+        let options = TransferOptions::new();
+        let mut done = rig.store.copy_all_to(&[copy.clone()], &rig.store, &options).await;
+        let copied = done.remove(0)?;
+        assert!(copied.by_service);
+        asked += usize::from(change.is_some());
+        assert_eq!(rig.count(Call::Stat), asked, "{change:?}");
+        let direct = rig.place.store(|c| c).await?;
+        let found = direct.stat(&key("to"), StatOptions::new()).await?;
+        assert_eq!(found.size, change.map_or(100_000, |body| body.len() as u64));
+        let copied = copied.metadata;
+        assert_eq!((copied.size, copied.etag, copied.version), (found.size, found.etag, found.version));
+        let (told, found) = (copied.modified.expect("a time"), found.modified.expect("a time"));
+        let apart = told.duration_since(found).unwrap_or_else(|early| early.duration());
+        assert!(apart <= Duration::from_secs(1), "{apart:?}");
+    }
+    Ok(())
+}
+
+/// A service that copies for long answers first, and may refuse then.
+async fn refused_late(endpoint: String) -> Outcome {
+    let late = "<?xml version=\"1.0\"?>\n  \n<Error><Code>SlowDown</Code><Message>later</Message></Error>";
+    let page = "<html><body>please log in</body></html>";
+    for (body, kind, tries) in [
+        (late, ErrorKind::Throttled, 2),
+        ("<CopyObjectResult><ETag>", ErrorKind::InvalidData, 2),
+        (page, ErrorKind::InvalidConfig, 1),
+    ] {
+        let answer = Rule::new(Fault::Answer(Answer::new(200).body(body)))
+            .only(|request| call(request) == Some(Call::Copy));
+        let rig = Rig::new(&endpoint, [answer]).await?;
+        rig.source().await?;
+        let failed = rig.copy(CopyOptions::new()).await.expect_err(body);
+        assert_eq!(failed.kind(), kind, "{body}: {failed}");
+        assert_eq!(rig.count(Call::Copy), tries, "{body}");
+    }
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use futures_util::TryStreamExt;
 use libtest_mimic::Trial;
 use storage_conformance::proxy::{Answer, Fault, Plan, Proxy, Rule};
 use storage_core::{
-    Attributes, DeleteTarget, ErrorKind, ListOptions, Prefix, ReadOptions, RetryPolicy, SignRequest,
-    SignedMethod, StatOptions, Store, WriteOptions,
+    Attributes, CopyTarget, DeleteTarget, ETag, ErrorKind, ListOptions, Prefix, ReadOptions, RetryPolicy,
+    SignRequest, SignedMethod, StatOptions, Store, TransferOptions, WriteOptions,
 };
 use storage_s3::{Config, Credentials, S3};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -327,7 +327,11 @@ async fn sessions() -> Outcome {
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let head = head(&mut client).await;
-            let body = if head.contains("?session") { SESSION } else { "x" };
+            let body = match head.contains("x-amz-copy-source") {
+                true => "<CopyObjectResult><ETag>\"e\"</ETag></CopyObjectResult>",
+                false if head.contains("?session") => SESSION,
+                false => "x",
+            };
             let answer = format!(
                 "HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                 body.len()
@@ -342,7 +346,15 @@ async fn sessions() -> Outcome {
         assert_eq!(&store.read(&key("k"), ReadOptions::new()).await?.bytes[..], b"x");
     }
     store.write(&key("k"), "x", WriteOptions::new()).await?;
-    let heads = heads.lock().expect("no panic").clone();
+    let mut seen = storage_core::Metadata::new(1);
+    seen.etag = Some(ETag::new("\"e\""));
+    let copy = CopyTarget::new(key("k"), key("to")).seen(&seen);
+    store.copy_all_to(&[copy], &store, &TransferOptions::new()).await.remove(0)?;
+    let mut heads = heads.lock().expect("no panic").clone();
+    // The service copies for the keys themselves alone.
+    let copied = heads.pop().expect("a copy");
+    assert!(copied.contains("Credential=AK/") && copied.contains("/s3express/"), "{copied}");
+    assert!(!copied.contains("x-amz-s3session-token"), "{copied}");
     let [session, requests @ ..] = heads.as_slice() else { panic!("no request") };
     assert!(session.contains("?session") && session.contains("Credential=AK/"), "{session}");
     assert_eq!(requests.len(), 3, "{requests:#?}");
