@@ -39,6 +39,14 @@ impl Peers {
             Tool::Rsync => vec![debian::program("rsync", "rsync")?],
             Tool::Cp => vec![debian::program("cp", "coreutils")?],
             Tool::True => vec![debian::program("true", "coreutils")?],
+            Tool::Gzip => vec![debian::program("gzip", "gzip")?],
+            Tool::Pigz => vec![debian::program("pigz", "pigz")?],
+            Tool::Bgzip => vec![debian::program("bgzip", "tabix")?],
+            Tool::Zstd => vec![debian::program("zstd", "zstd")?],
+            Tool::Jq => vec![debian::program("jq", "jq")?],
+            Tool::Wc => vec![debian::program("wc", "coreutils")?],
+            Tool::Duckdb => self.frames("duckdb")?,
+            Tool::Polars => self.frames("polars")?,
             Tool::Curl => vec![debian::program("curl", "curl")?],
             Tool::Curls => debian::program("curl", "curl").map(|_| vec!["sh".into()])?,
         })
@@ -55,6 +63,9 @@ impl Peers {
         match tool {
             Tool::Haul(Flags::Default) | Tool::Rsync | Tool::Cp | Tool::Curl => ask(&["--version"]),
             Tool::Memcpy | Tool::True | Tool::Library | Tool::Curls | Tool::Haul(_) => String::new(),
+            Tool::Gzip | Tool::Pigz | Tool::Bgzip | Tool::Zstd | Tool::Jq | Tool::Wc => ask(&["--version"]),
+            Tool::Duckdb => format!("DuckDB {}", python::version("duckdb")),
+            Tool::Polars => format!("Polars {}", python::version("polars")),
             Tool::S5cmd => format!("s5cmd {}", ask(&["version"])),
             Tool::Rclone => ask(&["version"]),
             Tool::S3dlio | Tool::Obstore => format!("{} {}", tool.name(), python::version(tool.name())),
@@ -81,6 +92,10 @@ impl Peers {
             paths.push((place.into(), String::new()));
         }
         paths.iter().fold(command, |text, (path, short)| text.replace(path, short))
+    }
+
+    fn frames(&self, engine: &str) -> Result<Vec<String>, String> {
+        Ok(vec![self.python("python")?, python::script("frames_peer.py"), engine.into()])
     }
 
     fn python(&self, name: &str) -> Result<String, String> {

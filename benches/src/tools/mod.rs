@@ -28,6 +28,15 @@ pub(crate) enum Tool {
     Memcpy,
     /// A program that does nothing.
     True,
+    Gzip,
+    Pigz,
+    Bgzip,
+    Zstd,
+    Jq,
+    Duckdb,
+    Polars,
+    /// Counts line feeds.
+    Wc,
 }
 
 /// How the program is called.
@@ -70,7 +79,8 @@ impl Tool {
 
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Haul(Flags::Unverified) | Self::Curl | Self::Curls | Self::Memcpy | Self::True => Role::Raw,
+            Self::Haul(Flags::Unverified) => Role::Raw,
+            Self::Curl | Self::Curls | Self::Memcpy | Self::True | Self::Wc => Role::Raw,
             Self::Haul(_) | Self::Library => Role::Ours,
             _ => Role::Peer,
         }
@@ -97,6 +107,14 @@ impl Tool {
             Self::Curls => "raw: 4 × curl",
             Self::Memcpy => "raw: memcpy",
             Self::True => "raw: true",
+            Self::Gzip => "gzip",
+            Self::Pigz => "pigz",
+            Self::Bgzip => "bgzip",
+            Self::Zstd => "zstd",
+            Self::Jq => "jq",
+            Self::Duckdb => "DuckDB",
+            Self::Polars => "Polars",
+            Self::Wc => "raw: wc -l",
         }
     }
 
@@ -116,6 +134,8 @@ impl Tool {
             Self::Curls => curl::processes(task),
             Self::Memcpy => Ok(vec!["memcpy".into(), task.set.bytes().to_string()]),
             Self::True => Ok(Vec::new()),
+            Self::Gzip | Self::Pigz | Self::Bgzip | Self::Zstd => cannot("compresses, and moves nothing"),
+            Self::Jq | Self::Duckdb | Self::Polars | Self::Wc => cannot("reads records, and moves nothing"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod local;
 mod objects;
 mod requests;
 mod startup;
+mod streams;
 mod transfer;
 
 use std::cell::{Cell, RefCell};
@@ -41,7 +42,7 @@ const VERIFIED: &str =
 const S3: &str = "The service is SeaweedFS on the same machine, so that client and server share its cores: CPU says more about the client \
                   than wall time does.";
 
-const WORKS: [Work; 15] = [
+const WORKS: [Work; 17] = [
     Work {
         name: "startup",
         title: "Starting up",
@@ -166,6 +167,20 @@ const WORKS: [Work; 15] = [
             Tool::Curl,
         ],
         run: objects::delete,
+    },
+    Work {
+        name: "codecs",
+        title: "Compressing and decompressing",
+        note: "From a file in the page cache to nowhere, each at the level it has by default: 6 of gzip, 3 of zstd.",
+        tools: &streams::CODECS,
+        run: streams::codecs,
+    },
+    Work {
+        name: "records",
+        title: "Files of records",
+        note: "From a file in the page cache; what becomes a file goes to nowhere by `haul`, and to a file that is not synced by those who write none else. DuckDB and Polars use both cores. The raw limit counts line feeds.",
+        tools: &streams::RECORDS,
+        run: streams::records,
     },
     Work {
         name: "s3-first-byte",

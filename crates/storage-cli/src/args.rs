@@ -242,7 +242,7 @@ pub(crate) struct RecordsSource {
     /// A file of records, compressed or not, or - for stdin
     #[arg(value_name = "PLACE")]
     pub(crate) place: OsString,
-    /// ndjson, csv, tsv, hrec, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
+    /// ndjson, csv, tsv, parquet, hrec, tfrecord, varint, or the width and order of a length such as u32be; by default what the name tells
     #[arg(long, short, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// How it is compressed, or none; by default what the name tells, and of text what it begins with
@@ -251,6 +251,9 @@ pub(crate) struct RecordsSource {
     /// The most bytes of a record; 64M if not told
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) record_max: Option<u64>,
+    /// Read these columns only; a.b is the field b of the column a. Of a stored Parquet file no byte of the others travels
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

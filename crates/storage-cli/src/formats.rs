@@ -8,6 +8,7 @@ use storage_core::{Error, ErrorKind, Result, suggest};
 use storage_format_csv::Csv;
 use storage_format_length_prefix::{LengthPrefix, RecordFile, TfRecord, Varint, Width};
 use storage_format_ndjson::Ndjson;
+use storage_format_parquet::Parquet;
 
 use crate::codecs::codecs;
 
@@ -16,6 +17,7 @@ pub(crate) fn formats() -> Vec<Arc<dyn Format>> {
         Arc::new(Ndjson),
         Arc::new(Csv::new()),
         Arc::new(Csv::tabs()),
+        Arc::new(Parquet::new()),
         Arc::new(record_file()),
         Arc::new(TfRecord),
         Arc::new(Varint),
@@ -25,6 +27,16 @@ pub(crate) fn formats() -> Vec<Arc<dyn Format>> {
         formats.push(Arc::new(LengthPrefix::little_endian(width)));
     }
     formats
+}
+
+/// The same format, which reads these columns only.
+pub(crate) fn of_columns(format: &Arc<dyn Format>, columns: &[String]) -> Result<Arc<dyn Format>> {
+    let parquet = Parquet::new().columns(columns);
+    if format.about().name == parquet.about().name {
+        return Ok(Arc::new(parquet));
+    }
+    let message = format!("columns are chosen of parquet alone, and this is {}", format.about().name);
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 /// Record files, written with what compresses well and fast, if this build has it.

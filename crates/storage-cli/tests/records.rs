@@ -236,3 +236,54 @@ fn files_of_so_many_records() {
     sandbox.run(["records", "split", "--number", "5", "bad.lp", "bad"]).ends(2);
     assert!(!sandbox.exists("bad/part-00000.lp"), "what is not whole is not published");
 }
+
+#[test]
+fn columns_of_parquet() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..5000)
+        .map(|n| format!("{{\"n\":{n},\"name\":\"row {n}\",\"at\":{{\"x\":{}.5}}}}\n", n % 9))
+        .collect();
+    sandbox.put("a.ndjson", &lines);
+    sandbox.run(["convert", "a.ndjson", "a.ndjson.gz"]).ok();
+    sandbox.run(["convert", "a.ndjson.gz", "b.parquet"]).ok();
+    assert_eq!(counted(&sandbox, "b.parquet"), "5000");
+    sandbox.run(["convert", "b.parquet", "back.ndjson"]).ok();
+    assert_eq!(sandbox.read("back.ndjson"), lines.as_bytes());
+    sandbox.run(["convert", "--columns", "name,at.x", "b.parquet", "c.ndjson"]).ok();
+    assert!(sandbox.read("c.ndjson").starts_with(b"{\"name\":\"row 0\",\"at\":{\"x\":0.5}}\n"));
+    sandbox.run(["convert", "--columns", "n,name", "b.parquet", "c.csv"]).ok();
+    assert!(sandbox.read("c.csv").starts_with(b"n,name\n0,row 0\n1,row 1\n"));
+
+    // From a pipe, and compressed around.
+    let piped = sandbox.read("b.parquet");
+    assert_eq!(sandbox.feed(["records", "count", "-f", "parquet", "-"], &piped).ok().out(), "5000\n");
+    sandbox.run(["convert", "b.parquet", "b.parquet.zst"]).ok();
+    assert_eq!(counted(&sandbox, "b.parquet.zst"), "5000");
+
+    let unknown = sandbox.run(["convert", "--columns", "nam", "b.parquet", "d.csv"]).ends(2);
+    assert!(unknown.stderr.contains("no column is called `nam`, did you mean `name`?"), "{unknown:?}");
+    let text = sandbox.run(["records", "head", "--columns", "n", "a.ndjson"]).ends(2);
+    assert!(text.stderr.contains("of parquet alone"), "{text:?}");
+    sandbox.put("odd.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
+    sandbox.put("kept.parquet", "before");
+    let odd = sandbox.run(["convert", "odd.ndjson", "kept.parquet"]).ends(2);
+    assert!(odd.stderr.contains("`n` was an integer before, and here is text"), "{odd:?}");
+    assert_eq!(sandbox.read("kept.parquet"), b"before");
+}
+
+#[test]
+fn damaged_parquet_is_told_and_what_is_whole_is_saved() {
+    let sandbox = Sandbox::new();
+    sandbox.put("a.ndjson", (0..9).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>());
+    sandbox.run(["convert", "a.ndjson", "a.parquet"]).ok();
+    sandbox.run(["records", "validate", "a.parquet"]).ok();
+    let mut data = sandbox.read("a.parquet");
+    sandbox.put("cut.parquet", &data[..data.len() - 9]);
+    let cut = sandbox.run(["records", "validate", "cut.parquet"]).ends(1);
+    assert!(cut.stderr.contains("cut"), "{cut:?}");
+    data[10..30].fill(0xff);
+    sandbox.put("bad.parquet", &data);
+    let bad = sandbox.run(["records", "validate", "bad.parquet"]).ends(1);
+    assert!(bad.stderr.contains("byte 4"), "{bad:?}");
+    sandbox.run(["records", "recover", "bad.parquet", "good.ndjson"]).ends(2);
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt};
-use storage_core::{ByteStream, Error, ErrorKind, Operation, ReadOptions, WriteOptions, Writer};
+use storage_core::{ByteStream, Error, ErrorKind, Key, Operation, ReadOptions, Store, WriteOptions, Writer};
 
 use super::cat::open;
 use super::copy::is_same;
@@ -23,6 +23,27 @@ pub(crate) enum End {
     Standard,
     /// A place, and how it was written.
     Place(Place, OsString),
+}
+
+/// What bytes come out of.
+pub(crate) enum Opened {
+    /// They come once, from the first to the last.
+    Stream(ByteStream),
+    /// They are stored, and any of them can be had.
+    Object(Store, Key),
+}
+
+impl Opened {
+    /// All of them. Errors call it `name`.
+    pub(crate) async fn stream(self, name: &str) -> Result<ByteStream, Failure> {
+        match self {
+            Self::Stream(stream) => Ok(stream),
+            Self::Object(store, key) => {
+                let reader = store.reader(&key, ReadOptions::new()).await;
+                Ok(reader.map_err(|error| error.renamed(name))?.boxed())
+            }
+        }
+    }
 }
 
 /// Whose fault it was.
@@ -106,20 +127,26 @@ impl End {
         matches!((self, other), (Self::Place(one, _), Self::Place(other, _)) if is_same(one, other))
     }
 
-    pub(crate) async fn read(&self, meter: Option<&Meter>) -> Result<ByteStream, Failure> {
+    pub(crate) async fn open(&self, meter: Option<&Meter>) -> Result<Opened, Failure> {
         let place = match self {
-            Self::Standard => return Ok(pipe::stream(Path::new("-")).expect("because stdin is one")),
+            Self::Standard => {
+                let stream = pipe::stream(Path::new("-")).expect("because stdin is one");
+                return Ok(Opened::Stream(stream));
+            }
             Self::Place(place, _) => place,
         };
         if let Place::Path(path) = place
             && let Some(piped) = pipe::stream(path)
         {
-            return Ok(piped);
+            return Ok(Opened::Stream(piped));
         }
         let (store, key) = open(place).await.map_err(|error| error.renamed(place.shown()))?;
         let store = meter.map_or_else(|| store.clone(), |meter| meter.watch(&store, Operation::Read));
-        let reader = store.reader(&key, ReadOptions::new()).await;
-        Ok(reader.map_err(|error| error.renamed(place.shown()))?.boxed())
+        Ok(Opened::Object(store, key))
+    }
+
+    pub(crate) async fn read(&self, meter: Option<&Meter>) -> Result<ByteStream, Failure> {
+        self.open(meter).await?.stream(&self.name()).await
     }
 
     /// Writes everything, and publishes it only after its end was proved. Gives its size.

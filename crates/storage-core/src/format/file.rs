@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{About, Framing, Record, Skipped, SplitOptions, Splitter};
+use super::{About, Framing, RangeFormat, Record, Skipped, SplitOptions, Splitter};
 use crate::error::Result;
 
 /// A record format. Every [`Framing`] is one.
@@ -23,6 +23,11 @@ pub trait Format: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `InvalidInput` for options of the format that cannot be.
     fn writer(&self) -> Result<Box<dyn RecordWriter>>;
+
+    /// How objects are read whose records are found by an index at the end. `None` for a format that is read from its beginning.
+    fn by_ranges(&self) -> Option<&dyn RangeFormat> {
+        None
+    }
 }
 
 /// Bytes into records, whatever pieces they come in.

@@ -6,6 +6,7 @@
 
 mod file;
 mod options;
+mod ranges;
 mod record;
 mod share;
 mod splitter;
@@ -21,6 +22,8 @@ use crate::flaw::Flaw;
 
 pub use file::{Format, RecordReader, RecordWriter};
 pub use options::{OnFlaw, SplitOptions};
+pub(crate) use ranges::read_by_ranges;
+pub use ranges::{RangeFormat, RangeReader, Step};
 pub use record::{Record, Skipped};
 pub use share::{records_within, shares};
 pub use splitter::Splitter;

@@ -52,6 +52,7 @@ mod tee;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_core::Stream;
 use futures_util::stream::{BoxStream, try_unfold};
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -148,6 +149,11 @@ impl Pipeline {
     /// wrong a [`Flaw`](crate::Flaw) tells byte and record. The byte is one of what was decompressed, or of the object where that is
     /// what was wrong.
     pub async fn read(&self, store: &Store, key: &Key, options: ReadOptions) -> Result<Records> {
+        if let (None, Some(format)) = (&self.codec, self.format.by_ranges()) {
+            let split = self.split.clone();
+            let records = format::read_by_ranges((store, key), format, split, options, self.tell()).await?;
+            return Ok(named(records, key.as_str()));
+        }
         let data = store.reader(key, options).await?.boxed();
         self.records(data, key.as_str())
     }
@@ -181,14 +187,17 @@ impl Pipeline {
             None => data,
         };
         let reader = self.format.reader(self.split.clone())?;
-        let (name, lost) = (name.to_owned(), self.lost.clone());
-        let tell = move |skipped| {
+        Ok(named(format::read(data, reader, self.tell()), name))
+    }
+
+    /// Tells whoever wants to know of what is left out.
+    fn tell(&self) -> impl Fn(Skipped) + Send + use<> {
+        let lost = self.lost.clone();
+        move |skipped| {
             if let Some(Lost(tell)) = &lost {
                 tell(skipped);
             }
-        };
-        let records = format::read(data, reader, tell);
-        Ok(records.map(move |record| record.map_err(|error| error.renamed(&name))).boxed())
+        }
     }
 
     /// A new object, into which records go one by one.
@@ -199,6 +208,12 @@ impl Pipeline {
         let writer = store.writer(key, options).await?;
         RecordSink::new(writer, self.format.writer()?, self.codec.as_ref(), &self.encode)
     }
+}
+
+/// Records whose errors tell where they are from.
+fn named(records: impl Stream<Item = Result<Record>> + Send + 'static, name: &str) -> Records {
+    let name = name.to_owned();
+    records.map(move |record| record.map_err(|error| error.renamed(&name))).boxed()
 }
 
 struct All {
@@ -226,6 +241,6 @@ fn lost(error: tokio::task::JoinError) -> Error {
 }
 
 /// The next item if it is there already.
-fn ready<T>(stream: &mut (impl futures_core::Stream<Item = T> + Unpin)) -> Option<Option<T>> {
+fn ready<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> Option<Option<T>> {
     stream.next().now_or_never()
 }
