@@ -193,7 +193,7 @@ async fn seen(endpoint: String) -> Outcome {
             rig.place.store(|c| c).await?.write(&key("from"), changed, WriteOptions::new()).await?;
         }
         let options = TransferOptions::new();
-        let mut done = rig.store.copy_all_to(&[copy.clone()], &rig.store, &options).await;
+        let mut done = rig.store.copy_all_to(std::slice::from_ref(&copy), &rig.store, &options).await;
         let copied = done.remove(0)?;
         assert!(copied.by_service);
         asked += usize::from(change.is_some());
