@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use arrow_array::builder::{Int64Builder, MapBuilder};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::{Field, Schema};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use storage_core::format::{Format, OnFlaw, Record, Skipped, SplitOptions};
@@ -375,6 +379,55 @@ fn there_are_not_more_columns_than_can_be_held() {
     let many = writer.write(row(9_990, 10_001).as_bytes(), &mut output).expect_err("too many in all");
     assert!(many.to_string().contains("10000 columns"), "{many}");
     writer.write(row(9_980, 10_000).as_bytes(), &mut output).expect("taken");
+}
+
+/// A file as others write it.
+fn of_others(columns: Vec<(&str, ArrayRef)>) -> Bytes {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns");
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    file.into()
+}
+
+#[tokio::test]
+async fn times_with_and_without_a_zone_are_text() {
+    let time = || TimestampMicrosecondArray::from(vec![Some(1_763_791_262_345_678), None]);
+    let zones: [(&str, ArrayRef); 3] = [
+        ("none", Arc::new(time())),
+        ("utc", Arc::new(time().with_timezone("UTC"))),
+        ("named", Arc::new(time().with_timezone("Europe/Berlin"))),
+    ];
+    let (read, _) = read(Parquet::new(), &of_others(zones.to_vec()), OnFlaw::Fail).await;
+    let read = values(&read.expect("rows"));
+    assert_eq!(read[0]["none"], "2025-11-22T06:01:02.345678");
+    // The file itself says no more than that it is universal time.
+    assert_eq!(read[0]["utc"], "2025-11-22T06:01:02.345678Z");
+    assert_eq!(read[0]["named"], "2025-11-22T06:01:02.345678Z");
+    assert_eq!(read[1], json!({"none": null, "utc": null, "named": null}));
+}
+
+#[tokio::test]
+async fn what_json_cannot_have_is_refused_and_no_row_is_left_out() {
+    let numbers = || -> ArrayRef { Arc::new(Int64Array::from(vec![1])) };
+    let twice = of_others(vec![("a", numbers()), ("a", numbers())]);
+    let mut keys = MapBuilder::new(None, Int64Builder::new(), Int64Builder::new());
+    keys.keys().append_value(1);
+    keys.values().append_value(2);
+    keys.append(true).expect("an entry");
+    let keys = of_others(vec![("m", Arc::new(keys.finish()))]);
+    for (data, why) in [(twice, "two columns are called `a`"), (keys, "UTF8 keys")] {
+        for on_flaw in [OnFlaw::Fail, OnFlaw::Skip(u64::MAX)] {
+            let (refused, lost) = read(Parquet::new(), &data, on_flaw).await;
+            let refused = refused.expect_err("refused");
+            assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+            assert!(refused.to_string().contains(why) && lost.is_empty(), "{refused}");
+        }
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {
