@@ -10,18 +10,12 @@ use storage_core::{
     Algorithm, Backend, BoxFuture, Capabilities, Change, CleanupReport, Condition, CopyRequest, CopyTarget,
     DeleteTarget, Error, ErrorKind, Key, Level, ListRequest, Lister, Metadata, Part, Payload, Prefix,
     ReadRequest, ReadResponse, Result, Resumed, Retry, SignRequest, SignedRequest, StatRequest, Store,
-    TakenPart, Target, Upload, WriteRequest,
+    TakenPart, Target, Timeouts, Upload, WriteRequest,
 };
 use tokio::time::timeout;
 
 use crate::waiting::{Open, Outcome, Waiting};
 use crate::{Capacity, Receiver};
-
-/// How long the backend may take once there is room, as a `Store` would have it by default: the time that is waited for room
-/// is nobody's fault, and counts for none of it.
-const PATIENCE: Duration = Duration::from_secs(60);
-const SLOWEST: u64 = 16 << 10;
-const FINISHING: Duration = Duration::from_secs(600);
 
 /// A request that ends, whether anybody waits for it or not: who gave up waiting must not leave it to change what others write
 /// later.
@@ -42,9 +36,16 @@ async fn within<T>(patience: Duration, request: impl Future<Output = Result<T>>)
     timeout(patience, request).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// How long a request with so many bytes may take.
+/// How long the backend may take for a request with so many bytes once there is room, as a `Store` has it by default: the time
+/// that is waited for room is nobody's fault, and counts for none of it.
 fn patience(bytes: u64) -> Duration {
-    PATIENCE + Duration::from_secs(bytes / SLOWEST)
+    let by_default = Timeouts::default();
+    by_default.silence + Duration::from_secs(bytes / by_default.slowest.max(1))
+}
+
+/// How long it may take for what it has to work for.
+fn finishing() -> Duration {
+    Timeouts::default().work
 }
 
 fn of_write(written: &Result<Metadata>, size: u64) -> Outcome {
@@ -169,7 +170,7 @@ impl Backend for Channel {
         request: &'a WriteRequest,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>>> {
         Box::pin(async move {
-            let upload = within(PATIENCE, self.inner.upload(key, request)).await?.into();
+            let upload = within(patience(0), self.inner.upload(key, request)).await?.into();
             let (inner, open, key) = (self.inner.clone(), self.open.clone(), key.clone());
             let upload: Box<dyn Upload> =
                 Box::new(Sending { upload, inner, open, key, verify: request.verify });
@@ -197,7 +198,7 @@ impl Backend for Channel {
             let mut claim = self.open.0.enter(keys.into_iter().cloned().collect(), None).await?;
             let (inner, targets) = (self.inner.clone(), targets.to_vec());
             to_its_end(async move {
-                let deleted = within(PATIENCE, inner.delete(&targets)).await;
+                let deleted = within(patience(0), inner.delete(&targets)).await;
                 claim.outcomes(|key| of_deletes(key, &targets, &deleted));
                 deleted
             })
@@ -273,7 +274,7 @@ impl Upload for Sending {
                     let written = upload.finish(size).await?;
                     proven(&*inner, &key, verify, written).await
                 };
-                let written = within(FINISHING + patience(size), write).await;
+                let written = within(finishing() + patience(size), write).await;
                 claim.outcome(of_write(&written, size));
                 written
             })
@@ -290,6 +291,6 @@ impl Upload for Sending {
     }
 
     fn abort(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(within(FINISHING, self.upload.abort()))
+        Box::pin(within(finishing(), self.upload.abort()))
     }
 }

@@ -14,9 +14,10 @@ const SKIPPED_MAX: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct Collected {
-    format: Parquet,
-    options: SplitOptions,
+    /// The most bytes that are held.
+    most: usize,
     data: BytesMut,
+    reader: ParquetReader,
     state: State,
     records: VecDeque<Record>,
     skipped: Vec<Skipped>,
@@ -28,19 +29,18 @@ pub(crate) struct Collected {
 #[derive(Debug)]
 enum State {
     Collecting,
-    Reading(Bytes, Box<ParquetReader>),
+    Reading(Bytes),
     Done,
     Failed,
 }
 
 impl Collected {
     pub(crate) fn new(format: &Parquet, options: SplitOptions) -> Result<Self> {
-        // What it does not take it refuses before anything is held.
-        ParquetReader::new(format, 0, options.clone())?;
         Ok(Self {
-            format: format.clone(),
-            options,
+            most: format.collect_max,
             data: BytesMut::new(),
+            // How much there is is known at the end.
+            reader: ParquetReader::new(format, 0, options)?,
             state: State::Collecting,
             records: VecDeque::new(),
             skipped: Vec::new(),
@@ -55,17 +55,17 @@ impl Collected {
                 self.offset = record.offset;
                 return Ok(Some(record));
             }
-            let (data, reader) = match &mut self.state {
+            let data = match &self.state {
                 State::Collecting => return self.collecting().map(|()| None),
-                State::Reading(data, reader) => (data, reader),
+                State::Reading(data) => data,
                 State::Done => return Ok(None),
                 State::Failed => {
                     let flaw = Flaw::new(FlawKind::Damaged, NAME, "it was refused before");
                     return Err(flaw.at(self.offset, 0).into());
                 }
             };
-            let step = reader.next();
-            for skipped in reader.skipped() {
+            let step = self.reader.next();
+            for skipped in self.reader.skipped() {
                 self.skips += 1;
                 if self.skipped.len() < SKIPPED_MAX {
                     self.skipped.push(skipped);
@@ -85,7 +85,7 @@ impl Collected {
                                 format!("its index tells of bytes {range:?}, and there are {}", data.len());
                             return Err(Flaw::new(FlawKind::Damaged, NAME, message).into());
                         };
-                        reader.give(range, data.slice(start..end));
+                        self.reader.give(range, data.slice(start..end));
                     }
                 }
                 Step::End => {
@@ -97,12 +97,12 @@ impl Collected {
     }
 
     fn collecting(&self) -> Result<()> {
-        if self.data.len() <= self.format.collect_max {
+        if self.data.len() <= self.most {
             return Ok(());
         }
         let message = format!(
             "its index stands at its end, and of a stream no more than {} bytes are held for it; read it from where it is stored",
-            self.format.collect_max
+            self.most
         );
         Err(Flaw::new(FlawKind::TooLarge, NAME, message).into())
     }
@@ -111,21 +111,18 @@ impl Collected {
 impl RecordReader for Collected {
     fn push(&mut self, piece: Bytes) {
         // What is too much is told of by the next call.
-        if self.data.len() <= self.format.collect_max {
+        if self.data.len() <= self.most {
             self.data.extend_from_slice(&piece);
         }
     }
 
     fn end(&mut self) {
-        if !matches!(self.state, State::Collecting) || self.data.len() > self.format.collect_max {
+        if !matches!(self.state, State::Collecting) || self.data.len() > self.most {
             return;
         }
         let data = std::mem::take(&mut self.data).freeze();
-        self.state = match ParquetReader::new(&self.format, data.len() as u64, self.options.clone()) {
-            Ok(reader) => State::Reading(data, Box::new(reader)),
-            // Cannot be: the same options were taken before.
-            Err(_) => State::Failed,
-        };
+        self.reader.set_size(data.len() as u64);
+        self.state = State::Reading(data);
     }
 
     fn next(&mut self) -> Result<Option<Record>> {

@@ -26,7 +26,7 @@ pub(crate) struct Group {
     at_a_time: usize,
     /// Rows that it has, by the index, and that were given or left out.
     announced: u64,
-    pub(crate) given: u64,
+    given: u64,
     record_max: usize,
 }
 
@@ -107,23 +107,13 @@ impl Group {
         } else if length > JSON_BYTES {
             self.at_a_time = (self.at_a_time / 2).max(1);
         }
-        let too_long = rows.iter().position(|row| row.len() > self.record_max);
-        let next = match too_long {
-            Some(0) => {
-                let length = rows[0].len() as u64;
-                rows.truncate(1);
-                Next::TooLong(length)
-            }
-            Some(fine) => {
-                rows.truncate(fine);
-                Next::Rows(Vec::new())
-            }
-            None => Next::Rows(Vec::new()),
-        };
-        let done = rows.len();
+        let fine = rows.iter().take_while(|row| row.len() <= self.record_max).count();
+        let too_long = rows.first().filter(|_| fine == 0).map(|row| row.len() as u64);
+        let done = fine.max(1);
+        rows.truncate(done);
         self.given += done as u64;
         self.batch = Some(batch.slice(done, batch.num_rows() - done));
-        Ok(if let Next::Rows(_) = next { Next::Rows(rows) } else { next })
+        Ok(too_long.map_or_else(|| Next::Rows(rows), Next::TooLong))
     }
 }
 

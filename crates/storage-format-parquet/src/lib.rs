@@ -77,8 +77,8 @@ impl Parquet {
         self
     }
 
-    /// Sets about how many bytes a row group has that is written. So much is held, and up to three times as much of the rows that
-    /// tell the types of the columns.
+    /// Sets about how many bytes a row group has that is written. So much is held of columns, and before there are any so many
+    /// bytes of the rows that tell their types.
     pub fn row_group_bytes(mut self, bytes: usize) -> Self {
         self.row_group_bytes = bytes.max(1);
         self

@@ -79,6 +79,11 @@ impl ParquetReader {
         })
     }
 
+    /// Says how long the data is, before anything is read.
+    pub(crate) fn set_size(&mut self, size: u64) {
+        self.size = size;
+    }
+
     fn step(&mut self) -> Result<Step> {
         loop {
             match &mut self.state {

@@ -76,8 +76,7 @@ fn leads_through_a_link(place: &Place) -> bool {
         if path.as_os_str().as_bytes().ends_with(b"/") && path.components().as_path().is_symlink())
 }
 
-/// Targets that are deleted together, and how often that goes on side by side: a service takes as long for one of them as
-/// for several.
+/// Targets that are deleted together, and how often that goes on side by side, so that nothing waits for one answer after another.
 const BATCH: usize = 1000;
 const AT_A_TIME: usize = 8;
 
